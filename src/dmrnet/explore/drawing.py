@@ -59,8 +59,7 @@ def drawing(
         return _picture(x, clean, mean, deviation, any(word in name.lower() for word in SOUNDS))
     scaled = deviation.max() > ALIKE * deviation.min() or bool((abs(mean) > FAR * deviation).any())
     if scaled:
-        column = (-1, *[1] * (x.ndim - 1))
-        x, clean = ((one - mean.reshape(column)) / deviation.reshape(column) for one in (x, clean))
+        x, clean = (_scaled(one, mean, deviation) for one in (x, clean))
     most = BARS if x.ndim == 1 else POINTS
     values = averaged(x.astype(np.float64), most)
     low, high = _range(np.concatenate([averaged(clean.astype(np.float64), most), values], -1))
@@ -78,10 +77,7 @@ def drawing(
 def _picture(x: Array, clean: Array, mean: Array, deviation: Array, sound: bool) -> dict[str, Any]:
     note, heat = "", x.ndim == 2 or (sound and x.ndim == 3 and len(x) == 1)
     if x.ndim == 2:
-        column = (-1, 1)
-        x, clean = (
-            ((one - mean.reshape(column)) / deviation.reshape(column))[None] for one in (x, clean)
-        )
+        x, clean = (_scaled(one, mean, deviation)[None] for one in (x, clean))
         note = "rows are channels, the first at the bottom"
     elif x.ndim == 4:
         middle = x.shape[1] // 2
@@ -101,6 +97,12 @@ def _picture(x: Array, clean: Array, mean: Array, deviation: Array, sound: bool)
         parts = [np.interp(place, np.arange(len(_HEAT)), _HEAT[:, k]) / 255 for k in range(3)]
         light = np.stack(parts)
     return {"as": "picture", "png": _png(light), "size": list(x.shape[-2:]), "note": note}
+
+
+def _scaled(x: Array, mean: Array, deviation: Array) -> Array:
+    """Return values in deviations from the mean of their feature or channel."""
+    column = (-1, *[1] * (x.ndim - 1))
+    return (x - mean.reshape(column)) / deviation.reshape(column)
 
 
 def _png(light: Array) -> str:

@@ -58,7 +58,7 @@ def read_settings(content: bytes, modalities: Sequence[str]) -> ViewSettings:
     if not isinstance(values, dict) or not values.keys() <= {"sample", "on", "corrupted"}:
         raise BadSampleError("expected an object of sample, on and corrupted")
     sample, on, corrupted = (values.get(key) for key in ("sample", "on", "corrupted"))
-    if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int)):
+    if sample is not None and type(sample) is not int:
         raise BadSampleError("sample: expected the number of a sample")
     if on is not None and not (isinstance(on, list) and all(isinstance(one, str) for one in on)):
         raise BadSampleError("on: expected a list of modalities")
@@ -89,7 +89,7 @@ def _corruption(name: str, value: Any) -> CorruptedBy:  # noqa: ANN401
         raise BadSampleError(
             f"corrupted, {name}: expected a strength from 0 to {known[kind]:g} of {kind}"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if type(seed) is not int or not 0 <= seed < 2**32:
         raise BadSampleError(f"corrupted, {name}: expected a seed from 0 to {2**32 - 1}")
     return CorruptedBy(kind, float(strength), seed)
 

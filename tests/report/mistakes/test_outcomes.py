@@ -90,7 +90,7 @@ def test_seeds_are_added_and_who_is_missing_is_named(make_run):
     both = sum(confusion_matrix(target, predicted[2]) for _, target, predicted in made)
     assert (found.counts["sf-md"]["a+b"] == both).all()
     assert found.classes == ("c0", "c1", "c2", "c3")
-    (why,) = found.left_out
+    why = found.left_out
     assert "No predictions are kept of dmr" in why
     assert "dmrnet evaluate" in why
     # Classes that are neither true nor predicted in one run.

@@ -25,7 +25,7 @@ class Mistakes:
         first: The system shown first: the best that keeps predictions.
         worst: Worst combination of each system, where it is known.
         full: Combination of all modalities.
-        left_out: Why systems are not here, one sentence each; empty if all are.
+        left_out: Why systems are not here; empty if all are.
         noun: What is counted: samples, pixels or voxels.
     """
 
@@ -36,7 +36,7 @@ class Mistakes:
     first: str
     worst: Mapping[str, str]
     full: str
-    left_out: tuple[str, ...]
+    left_out: str
     noun: str = "samples"
 
     def shown(self, label: str) -> list[str]:
@@ -106,17 +106,14 @@ def _added(
                 of[name] = of.get(name, 0) + _padded(values, size)
         seeds[label] = len(same)
     classes = summary.classes if len(summary.classes) == size else tuple(map(str, range(size)))
-    missing = [
-        item for item in summary.systems if item.label not in counts and not item.system.source
-    ]
-    folders = [line.path for line in summary.runs if line.label in {i.label for i in missing}]
+    missing = [item.label for item in summary.own if item.label not in counts]
+    folders = [line.path for line in summary.runs if line.label in missing]
     noun = "samples"
     if kind == "pixels":
         noun = "voxels" if "volume" in summary.kinds else "pixels"
-    left_out: tuple[str, ...] = ()
+    left_out = ""
     if missing:
-        names = ", ".join(item.label for item in missing)
-        left_out = (f"No predictions are kept of {names}; {_command(folders)}",)
+        left_out = f"No predictions are kept of {', '.join(missing)}; {_command(folders)}"
     return Mistakes(
         kind=kind,
         classes=classes,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmrnet.report.records.combinations import canonical
-from dmrnet.report.records.predictions import PREDICTIONS, load_arrays
+from dmrnet.report.records.predictions import MEND, PREDICTIONS, load_arrays
 from dmrnet.report.records.rows import RowError
 
 CONFUSION = "confusion.npz"
@@ -19,8 +19,6 @@ CONFUSION = "confusion.npz"
 
 Counts = NDArray[np.int64]
 Kind = Literal["classes", "labels", "pixels"]
-
-_MEND = "evaluate the run again, or delete the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,13 @@ def read_outcomes(folder: Path, order: Sequence[str]) -> Outcomes | NumberOutcom
     for name in (PREDICTIONS, CONFUSION):
         path = folder / name
         if path.is_file():
-            arrays = load_arrays(path, "predictions as `dmrnet evaluate` writes them", _MEND)
+            arrays = load_arrays(path, "predictions as `dmrnet evaluate` writes them", MEND)
             try:
                 return _outcomes(arrays, order)
             except (KeyError, IndexError, ValueError) as error:
                 raise RowError(
                     f"{path}: expected predictions of each combination and sample, or counts; got "
-                    f"arrays that do not fit ({error}); {_MEND}"
+                    f"arrays that do not fit ({error}); {MEND}"
                 ) from error
     return None
 

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmrnet.report.records.predictions import load_arrays
+from dmrnet.report.records.predictions import MEND, load_arrays
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.text import shell
 
 SHOWN = "shown.npz"
-
-_MEND = "evaluate the run again, or delete the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def read_shown(path: Path) -> ShownSamples:
     Raises:
         RowError: If the file is damaged.
     """
-    arrays = load_arrays(path, "samples as `dmrnet evaluate` writes them", _MEND)
+    arrays = load_arrays(path, "samples as `dmrnet evaluate` writes them", MEND)
     try:
         shown = ShownSamples(
             tuple(arrays["index"].tolist()),
@@ -89,6 +87,6 @@ def read_shown(path: Path) -> ShownSamples:
     if shown.predicted.shape[:2] != shape or sizes != {shape[1]}:
         raise RowError(
             f"{path}: expected predictions {shape} and inputs of {shape[1]} samples, got "
-            f"{shown.predicted.shape} and inputs of {sorted(sizes)}; {_MEND}"
+            f"{shown.predicted.shape} and inputs of {sorted(sizes)}; {MEND}"
         )
     return shown

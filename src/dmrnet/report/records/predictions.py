@@ -23,7 +23,9 @@ NO_CLASS = 255
 """Value of a pixel without a class."""
 
 _REQUIRED = ("combination", "index", "target", "scored")
-_MEND = "evaluate the run again, or delete the file"
+MEND = "evaluate the run again, or delete the file"
+"""Advice on a damaged file."""
+
 _Saved = Mapping[str, NDArray[Any]]
 
 
@@ -104,7 +106,7 @@ def read_predictions(
     if not path.is_file():
         return None
     content = "predictions as `dmrnet evaluate` writes them"
-    arrays = load_arrays(path, content, _MEND, every=probabilities)
+    arrays = load_arrays(path, content, MEND, every=probabilities)
     if "confusion" in arrays:
         return _confusion(path, run, order, arrays)
     if "predicted" not in arrays and "probabilities" not in arrays:
@@ -251,7 +253,7 @@ def read_label_maps(path: Path) -> SavedLabelMaps:
     Raises:
         RowError: If the file is damaged.
     """
-    arrays = load_arrays(path, "label maps as dmrnet writes them", _MEND)
+    arrays = load_arrays(path, "label maps as dmrnet writes them", MEND)
     try:
         maps = SavedLabelMaps(
             tuple(arrays["index"].tolist()),

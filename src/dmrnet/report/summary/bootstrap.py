@@ -104,11 +104,7 @@ def resample(
         },
         units={factor: len(known) for factor, known in codes.items()},
         draws=len(next(iter(counts.values()))),
-        left_out=tuple(
-            item.label
-            for item in summary.systems
-            if item.label not in seeds and not item.system.source
-        ),
+        left_out=tuple(item.label for item in summary.own if item.label not in seeds),
     )
 
 

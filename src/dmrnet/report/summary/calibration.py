@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmrnet.report.records.combinations import members
-from dmrnet.report.records.predictions import PREDICTIONS, load_arrays
+from dmrnet.report.records.predictions import MEND, PREDICTIONS, load_arrays
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.summary import DataSummary
@@ -52,15 +52,14 @@ def _read(path: Path) -> tuple[Sequence[str], Counts] | None:
     """Return the combinations of a run and its counts, ``(S, K, B, 3)``; None if it has none."""
     if not path.is_file():
         return None
-    mend = "evaluate the run again, or delete the file"
-    arrays: dict[str, NDArray[Any]] = load_arrays(path, "predictions of `dmrnet evaluate`", mend)
+    arrays: dict[str, NDArray[Any]] = load_arrays(path, "predictions of `dmrnet evaluate`", MEND)
     if "reliability" not in arrays:
         return None
     names, counts = [str(name) for name in arrays["combination"]], arrays["reliability"]
     if counts.ndim != 4 or counts.shape[1] != len(names) or counts.shape[3] != 3:
         raise RowError(
             f"{path}: expected reliability of shape (stages, {len(names)}, bins, 3), got "
-            f"{counts.shape}; {mend}"
+            f"{counts.shape}; {MEND}"
         )
     return names, counts
 

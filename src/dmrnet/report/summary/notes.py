@@ -114,7 +114,7 @@ def _on_combinations(summary: DataSummary) -> Iterator[str]:
 
 
 def _on_baseline(summary: DataSummary) -> Iterator[str]:
-    own = [item for item in summary.systems if not item.system.source]
+    own = summary.own
     base = next((item for item in own if item.label == summary.baseline), None)
     if base is None:
         if len(own) > 1:
@@ -136,7 +136,7 @@ def _numbered(seeds: Sequence[int]) -> str:
 
 
 def _on_one_seed(summary: DataSummary) -> Iterator[str]:
-    own = [item for item in summary.systems if not item.system.source]
+    own = summary.own
     single = [item.label for item in own if len(item.seeds) == 1]
     if not single:
         return
@@ -149,7 +149,7 @@ def _on_one_seed(summary: DataSummary) -> Iterator[str]:
 
 
 def _on_seeds(summary: DataSummary) -> Iterator[str]:
-    own = [item for item in summary.systems if not item.system.source]
+    own = summary.own
     fewest = min((len(item.seeds) for item in own if len(item.seeds) > 1), default=0)
     if not 1 < fewest < _FEW_SEEDS:
         return

@@ -128,6 +128,11 @@ class DataSummary:
         return "+".join(self.modalities)
 
     @property
+    def own(self) -> list[SystemSummary]:
+        """Systems that were run here, not published ones."""
+        return [item for item in self.systems if not item.system.source]
+
+    @property
     def ranked(self) -> list[str]:
         """Labels of the systems, the best average first; those without one last."""
 
@@ -191,15 +196,12 @@ def _summarise_dataset(
     names: Mapping[System, str] | None,
 ) -> Iterator[DataSummary]:
     every = index_rows(runs, dataset, split)
-    index = every
-    reference = find_baseline(index.systems, baseline, names)
-    labels = labels_of(index.systems, names)
+    reference = find_baseline(every.systems, baseline, names)
+    labels = labels_of(every.systems, names)
     of_dataset = [run for run in runs if run.rows and run.rows[0].dataset == dataset]
     selected_by = frozenset(run.score for run in of_dataset if run.score)
-    scores = scores_of(index.metrics, selected_by)
+    scores = scores_of(every.metrics, selected_by)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
-    ours = (run for run in runs if run.presence and run.rows[0].dataset == dataset)
-    known = next(ours, None)
     for known_score in scores:
         score, factor = shown_as(known_score, every.values(known_score.name))
         alone = CONSTANTS.get(score.name, "")
@@ -233,21 +235,22 @@ def _summarise_dataset(
             ),
             sources=sources_of(index.systems),
             selected_on=index.selected_on,
-            data_notes=_data_notes(runs, dataset),
-            presence=known.presence if known else (),
+            data_notes=_data_notes(of_dataset),
+            presence=next((run.presence for run in of_dataset if run.presence), ()),
             classes=next((run.classes for run in of_dataset if run.classes), ()),
             factor=factor,
             kinds=next((run.kinds for run in of_dataset if run.kinds), ()),
-            data_warnings=_data_warnings(runs, dataset),
+            data_warnings=_data_warnings(of_dataset),
             few=few,
             undefined=undefined_acer(index) if score.name == "acer" and not combinations else "",
             constants=constants_of(index, alone, combinations),
             val_constant=_val_constant(of_dataset, alone),
             selected_by=selected_by,
-            of_classes=(
-                _of_classes(index, [(one.system, one.label) for one in systems], compared)
+            of_classes=tuple(
+                known
+                for one in systems
                 if score.name == "accuracy"
-                else ()
+                and (known := class_scores_of(index, one.system, one.label, compared))
             ),
             parts=parts_of(index, labels, score.name, compared),
         )
@@ -287,19 +290,12 @@ def _val_constant(runs: Sequence[RunRecord], metric: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _of_classes(
-    index: RowIndex, systems: Sequence[tuple[System, str]], compared: Sequence[str]
-) -> tuple[ClassScores, ...]:
-    scores = (class_scores_of(index, system, label, compared) for system, label in systems)
-    return tuple(one for one in scores if one)
-
-
-def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
+def _data_notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     """Return the notes that all runs share, and those on samples that any run lacks.
 
     Notes on the split of one seed are only in its run folder.
     """
-    notes_of_runs = [run.notes for run in runs if run.notes and run.rows[0].dataset == dataset]
+    notes_of_runs = [run.notes for run in runs if run.notes]
     return tuple(
         note
         for note in dict.fromkeys(note for notes in notes_of_runs for note in notes)
@@ -307,11 +303,9 @@ def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
     )
 
 
-def _data_warnings(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
+def _data_warnings(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     """Return the warnings of any run; one that differs between seeds only in figures once."""
-    warnings = [
-        one for run in runs if run.rows and run.rows[0].dataset == dataset for one in run.warnings
-    ]
+    warnings = [one for run in runs for one in run.warnings]
     shapes = {re.sub(r"[\d.]+", "#", one): one for one in reversed(warnings)}
     return tuple(reversed(shapes.values()))
 

@@ -61,10 +61,8 @@ def title_of(mistakes: Mistakes, label: str, name: str) -> str:
 
 def table_of(mistakes: Mistakes, counts: Counts) -> Table:
     """Return the table of some counts: a matrix, the most confused pairs, or a row per label."""
-    form = form_of(mistakes)
-    if form == "matrix":
-        return _matrix(mistakes, counts)
-    return _labels(mistakes, counts) if form == "labels" else _pairs(mistakes, counts)
+    makers = {"matrix": _matrix, "labels": _labels, "pairs": _pairs}
+    return makers[form_of(mistakes)](mistakes, counts)
 
 
 def _matrix(mistakes: Mistakes, counts: Counts) -> Table:

@@ -21,7 +21,7 @@ def match_systems(
     first: dict[str, DataSummary] = {}
     for item in summaries:
         first.setdefault(item.dataset, item)
-    own = {name: [one for one in of.systems if not one.system.source] for name, of in first.items()}
+    own = {name: of.own for name, of in first.items()}
     every = list(dict.fromkeys(one.system for systems in own.values() for one in systems))
     labels = labels_of(every, names)
     by_system = {name: {labels[one.system]: one for one in of} for name, of in own.items()}
