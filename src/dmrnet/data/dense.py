@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -14,9 +15,8 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.transforms import RandomFlip, Symmetry, Transform, integer, uniform
 from dmrnet.data.inputs.views import View
-from dmrnet.data.splits.groups import group_codes, hold_out_groups
-from dmrnet.data.splits.split import generator, hold_out
-from dmrnet.modalities import Batch, Task
+from dmrnet.data.splits.split import generator
+from dmrnet.modalities import Batch
 
 if TYPE_CHECKING:
     from dmrnet.data.sets.images import Images
@@ -37,63 +37,19 @@ def tile_side(wanted: int, least: int) -> int:
     return wanted if wanted <= least else least // STEP * STEP or least
 
 
-def hold_out_images(
-    path: str, pixels: Tensor, groups: Sequence[str] | None, share: float, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Return the images to train on and those held out, stratified by their commonest class.
+class LabelledImages(Dataset):
+    """Images of which tiles can be cut, if every pixel has a class."""
 
-    Args:
-        path: Name of the images, for messages.
-        pixels: Number of pixels of each class in each image, int64 ``(n, M)``.
-        groups: Name of each image's group, which stays together; None without.
-        share: Share of the images to hold out.
-        seed: Seed of the run.
-
-    Returns:
-        Rows of each, int64, ascending.
-
-    Raises:
-        ValueError: If there are too few images.
-    """
-    draw, most = generator(seed, "images", "val"), pixels.argmax(1)
-    if groups is None:
-        drawn = hold_out(most, share, draw)
-    else:
-        drawn = hold_out_groups(most, group_codes(groups), share, draw)
-    if not drawn.any():
-        raise ValueError(
-            f"{path}: {len(pixels)} images are too few to hold {100 * share:g} % out for "
-            "validation; give val, or raise val_share"
-        )
-    return (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
-
-
-class LabelledImages(Protocol):
-    """Images with a class for every pixel, of which tiles are cut: a `Dataset` with these."""
-
-    task: Task
-    target: Tensor
-    present: Tensor
     samples: tuple[str, ...]
     view: View
 
-    @property
-    def pixels(self) -> Tensor | None:
-        """Number of pixels of each class in each image, int64 ``(n, M)``."""
-        ...
-
-    @property
-    def content(self) -> str:
-        """Fingerprint of the images."""
-        ...
-
+    @abstractmethod
     def label_map(self, row: int) -> Array:
         """Return the labels of an image, ``(H, W)``, as they are stored."""
-        ...
 
+    @abstractmethod
     def cut(self, row: int, box: tuple[slice, slice]) -> dict[str, Tensor]:
         """Return a part of what is stored of an image, ``(C, h, w)``, and its ``labels``."""
-        ...
 
 
 class TileDataset(Dataset):

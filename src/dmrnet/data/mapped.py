@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import Dataset
+from dmrnet.data.dense import LabelledImages
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.views import View
 from dmrnet.modalities import Batch, Task
@@ -53,7 +53,7 @@ def present_of(arrays: Mapping[str, Array], start: str = "") -> Tensor | None:
     return torch.from_numpy(arrays[name]) if name in arrays else None
 
 
-class MappedDataset(Dataset):
+class MappedDataset(LabelledImages):
     """Some rows of stored arrays.
 
     Where every pixel has a class, the view returns ``labels``, which become the target of a batch.
@@ -76,8 +76,6 @@ class MappedDataset(Dataset):
     Raises:
         ValueError: If there is no row, or a target is no class.
     """
-
-    samples: tuple[str, ...]
 
     def __init__(
         self,

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.archive import open_source
-from dmrnet.data.files.arrays.source import TARGET, ArraySource, Source
-
-LABEL_AXES = 3
-"""Axes of labels ``(n, H, W)`` of images."""
+from dmrnet.modalities import Task
 
 BRATS = (0, 1, 2, 4)
 """Labels of BraTS until 2020, which have no 3."""
@@ -89,6 +85,22 @@ def numbers_of_training(
     )
 
 
+def label_numbers(
+    task: Task, names: Sequence[str] | None, stated: Sequence[int] | None
+) -> tuple[int, ...]:
+    """Return the number in labels of each class of a training.
+
+    Args:
+        task: Task of the training.
+        names: Names of the classes, where settings name them; else their numbers are their names.
+        stated: The numbers, where settings state them.
+    """
+    if stated is not None:
+        return tuple(stated)
+    named = names is not None or not all(name.isdecimal() for name in task.classes)
+    return tuple(range(len(task.classes)) if named else map(int, task.classes))
+
+
 def class_numbers(path: str, labels: Tensor, numbers: Sequence[int]) -> Tensor:
     """Return the class of each pixel, int64, -1 where it has none.
 
@@ -146,20 +158,3 @@ def ordinal(number: int) -> str:
     if 1 <= number <= len(words):
         return words[number - 1]
     return f"number {number}"
-
-
-def has_pixel_labels(source: str | Source, groups: str | None = None) -> bool:
-    """Return whether the labels of some data are a class for every pixel of its images.
-
-    Args:
-        source: Path of an ``.npz`` file, or data of Python.
-        groups: Name of the array of groups.
-    """
-    if not isinstance(source, str | ArraySource):
-        return False
-    opened = open_source(source, groups)
-    return (
-        TARGET in opened.reserved
-        and opened.axes(TARGET) == LABEL_AXES
-        and any(opened.axes(name) >= LABEL_AXES for name in opened.names)
-    )

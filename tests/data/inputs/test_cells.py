@@ -13,6 +13,7 @@ from sklearn.impute import SimpleImputer
 
 from dmrnet.data.dataset import Splits, standardised
 from dmrnet.data.files.reading import read_split
+from dmrnet.data.files.rules import FileRules
 from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.filling import Cells
 from dmrnet.data.inputs import cells as of_cells
@@ -40,7 +41,7 @@ def samples(rows: int = 24, seed: int = 0, gaps: float = 0.2) -> MultimodalDatas
 
 def read(cells: Cells, test: MultimodalDataset | None = None) -> Splits:
     train = samples()
-    return standardised(read_splits(train, train, test, 0, cells=cells))
+    return standardised(read_splits(train, train, test, 0, rules=FileRules(cells=cells)))
 
 
 @pytest.mark.parametrize("fill", FILLS)
@@ -130,7 +131,7 @@ def test_a_feature_without_any_value_is_refused() -> None:
     table = samples().read("tab")
     table[:, 2] = np.nan
     data = MultimodalDataset({"tab": table, "b": np.ones((24, 1))}, np.arange(24) % 2)
-    splits = read_splits(data, data, None, 0, cells="mean")
+    splits = read_splits(data, data, None, 0, rules=FileRules(cells="mean"))
     with pytest.raises(ValueError, match="tab: feature or channel 2, counted from 0, has no value"):
         standardised(splits)
 
@@ -139,7 +140,7 @@ def test_a_coarse_modality_with_gaps_stays_in_float64() -> None:
     times = 1.7e9 + np.arange(40.0).reshape(-1, 1).repeat(2, 1)
     times[::7, 0] = np.nan
     data = MultimodalDataset({"time": times}, np.arange(40) % 2)
-    part = standardised(read_splits(data, data, None, 0, cells="mean")).train
+    part = standardised(read_splits(data, data, None, 0, rules=FileRules(cells="mean"))).train
     expected = np.nan_to_num((times - np.nanmean(times, 0)) / np.nanstd(times, 0))
     np.testing.assert_allclose(part.arrays["time"], expected, atol=1e-6)
 

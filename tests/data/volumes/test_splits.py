@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from dmrnet.data.files.rules import FileRules
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.given import Given
 from dmrnet.data.sets.volumes import Volumes
 from dmrnet.data.volumes.cases import CaseIndex, channels_first, read_case
-from dmrnet.data.volumes.options import OwnVolumes, VolumeOptions, own_volumes
+from dmrnet.data.volumes.options import OwnVolumes, own_volumes
 from dmrnet.data.volumes.own import own_splits, read_volumes
 from dmrnet.data.volumes.patches import PatchDataset
 from dmrnet.data.volumes.rows import VolumeRows
@@ -138,12 +139,10 @@ def test_only_what_a_patch_covers_is_copied(tmp_path: Path) -> None:
     part = (cases, index, torch.arange(2))
     splits = volume_splits(
         "made",
-        VolumeOptions(patch=[8]),
-        {"train": part, "val": part, "test": None},
-        ("none", "some"),
+        OwnVolumes(patch=[8], classes=["none", "some"], regions={"all": "some"}),
+        {"train": part, "val": part},
         seed=0,
         standardiser=None,
-        regions={"all": (1,)},
     )
     assert splits.train.take(torch.arange(2)).inputs["a"].shape == (2, 1, 8, 8, 8)
     assert isinstance(splits.val, VolumeRows)
@@ -337,7 +336,7 @@ def test_volumes_of_one_number_are_said_and_absent_where_told(tmp_path: Path) ->
     options = OwnVolumes()
     given = own_splits("data", options, data, data, None, 0)
     assert any("absent={'t1': 0} of Multimod" in note for note in given.warnings)
-    own_splits("data", options, data, data, None, 0, absent={"t1": 0})
+    own_splits("data", options, data, data, None, 0, rules=FileRules(absent={"t1": 0}))
     assert data.present[:, 0].all()
     # A scanner that is off in a later file.
     off, _ = made(3)

@@ -126,9 +126,9 @@ def _check(argv: Sequence[str]) -> int:
     train, *others = files
     roles = roles_of(others)
     words = [word for pair in roles.items() for word in pair]
-    from dmrnet.data.volumes.sources import has_voxel_labels
+    from dmrnet.data.files.archive import open_source
 
-    kind = "volumes" if has_voxel_labels(train) else "arrays"
+    kind = "volumes" if open_source(train).label_axes == 3 else "arrays"
     settings = parse_data(kind, ["--data.train", train, *words, *flags])
     splits = settings.load(0)
     show_description(console, describe(splits))

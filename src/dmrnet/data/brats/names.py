@@ -14,8 +14,8 @@ LABELS = "labels"
 CLASSES = ("background", "NCR/NET", "ED", "ET")
 """Necrotic and non-enhancing core, oedema, enhancing tumour, in the order of their labels."""
 
-REGIONS = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
-"""Classes of the whole tumour, the tumour core and the enhancing tumour."""
+REGIONS = {"WT": "NCR/NET+ED+ET", "TC": "NCR/NET+ET", "ET": "ET"}
+"""Classes, joined by +, of the whole tumour, the tumour core and the enhancing tumour."""
 
 UNTIL_2021 = (0, 1, 2, 4)
 """Labels in files until 2021, which have no 3; class k has the k-th of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,7 @@ from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.arrays.disguise import disguise_notes
 from dmrnet.data.files.arrays.source import TARGET, ArraySource
 from dmrnet.data.files.reading import check_groups, groups_of
+from dmrnet.data.files.rules import USUAL_RULES, FileRules
 from dmrnet.data.files.sample_table import read_table
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
@@ -46,21 +47,13 @@ class ImageFile:
     warnings: tuple[str, ...] = ()
     skipped: tuple[SkippedRow, ...] = ()
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.inputs[0].shape[1], self.inputs[0].shape[2]
-
 
 def read_image_file(
     source: str | ArraySource,
-    known: Sequence[Modality],
-    labelled: bool,
-    fine: Collection[str] | None = frozenset(),
-    groups: str | None = None,
-    absent: Mapping[str, float] | None = None,
-    usual: Mapping[str, float] | None = None,
-    cells: bool = False,
+    known: Sequence[Modality] = (),
+    rules: FileRules = USUAL_RULES,
+    standardiser: Standardiser | None = None,
+    labelled: bool = True,
 ) -> ImageFile:
     """Read images of one size.
 
@@ -68,28 +61,29 @@ def read_image_file(
         source: ``.npz`` file with an array ``(n, C, H, W)``, ``(n, H, W, C)`` or, of one channel,
             ``(n, H, W)`` a modality, and optionally ``present`` and ``samples``.
         known: Modalities of the training, whose size need not agree; empty for the training file.
+        rules: Settings of the files.
+        standardiser: Standardiser of the training; None for the training file.
         labelled: Whether to read ``y``, whole numbers ``(n, H, W)``.
-        fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
-        groups: Name of the array with the group of each image, as in the settings of `images`.
-        absent: Number that stands for an absent image, by modality.
-        usual: Numbers that modalities are throughout training; None for the training file.
-        cells: Whether pixels may be NaN, for those that are missing.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is wrong; the message says where.
     """
     # A copy: what is reserved changes below, and data of Python are the user's.
-    archive = copy(open_source(source, groups))
+    archive = copy(open_source(source, rules.groups))
     path = archive.path
+    fine, usual, cells = None, None, rules.fills_cells
+    if standardiser is not None:
+        fine, usual = standardiser.fine, standardiser.constants()
+        cells = standardiser.imputer is not None
     if not known:
-        check_groups(archive, groups)
+        check_groups(archive, rules.groups)
     names = tuple(modality.name for modality in known) or archive.names
     archive.check_known(names)
     labels = _labels(archive) if labelled else None
     # `read_table` expects one label per sample.
     archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
-    table = read_table(archive, names, names, fine, absent, cells=cells)
+    table = read_table(archive, names, names, rules, fine=fine, cells=cells, sequences=False)
     given = dict(zip(names, table.present.T, strict=True))
     doubts = disguise_notes(table.arrays, given, usual, archive.setting)
     if labels is not None and table.file_rows is not None:
@@ -123,7 +117,7 @@ def read_image_file(
         arrays[name] = array.reshape(table.rows, *shape)
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
     present = torch.from_numpy(table.present)
-    of = groups_of(table, groups)
+    of = groups_of(table, rules.groups)
     warnings = (*skipped_notes(table.skipped), *doubts)
     return ImageFile(
         tuple(inputs), arrays, present, table.samples, labels, of, warnings, table.skipped
@@ -190,8 +184,7 @@ def read_images(
     task: Task,
     standardiser: Standardiser,
     holes: Collection[str] = (),
-    groups: str | None = None,
-    absent: Mapping[str, float] | None = None,
+    rules: FileRules = USUAL_RULES,
 ) -> ArrayDataset:
     """Read images to predict, of any one size and without labels; see `read_image_file`.
 
@@ -200,19 +193,9 @@ def read_images(
         task: Task of the training; the size of its images need not agree.
         standardiser: Standardiser of the training.
         holes: Modalities in which 0 is a hole and stays 0.
-        groups: Name of the array with the group of each image, as in the settings of `images`.
-        absent: Number that stands for an absent image, by modality.
+        rules: Settings of the files.
     """
-    images = read_image_file(
-        source,
-        task.inputs,
-        labelled=False,
-        fine=standardiser.fine,
-        groups=groups,
-        absent=absent,
-        usual=standardiser.constants(),
-        cells=standardiser.imputer is not None,
-    )
+    images = read_image_file(source, task.inputs, rules, standardiser, labelled=False)
     empty = {name: images.arrays[name] == 0 for name in holes}
     target = torch.full((len(images.present),), UNLABELLED)
     task = replace(task, inputs=images.inputs)

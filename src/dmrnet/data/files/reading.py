@@ -18,19 +18,14 @@ from dmrnet.data.files.arrays.bad_rows import skipped_notes
 from dmrnet.data.files.arrays.ends import (
     ONE_LENGTH,
     Ends,
-    SequenceRules,
     layout_of_ragged,
     steps_notes,
 )
 from dmrnet.data.files.arrays.labels import known_target
-from dmrnet.data.files.arrays.layout import (
-    Layout,
-    matching_layout,
-    parse_kind,
-)
+from dmrnet.data.files.arrays.layout import Layout, matching_layout
 from dmrnet.data.files.arrays.numbers import Array
-from dmrnet.data.files.arrays.resize import Sizes, parse_size
 from dmrnet.data.files.arrays.source import ArraySource
+from dmrnet.data.files.rules import FileRules
 from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
@@ -48,35 +43,28 @@ class FileReader:
     Attributes:
         task: Modalities and classes of the training.
         columns: Every array of the training file in its order.
-        stated: Layouts that the settings state, by modality.
-        shapes: Shape of one sample in the training file, by modality; empty where it is not known.
+        rules: Settings of the files.
         fine: Modalities that stay in float64 until they are standardised.
         cells: Whether rows may hold NaN, for cells that are missing.
-        groups: Name of the array that holds the group of each row; None for the usual one.
-        by_samples: Whether the names of the samples are the groups, as in the training file.
-        absent: Number that stands for an absent block, by modality.
-        sizes: Height and width to which images are resized, by modality.
         usual: Numbers that modalities are throughout training, where they do not vary there; None
             where nothing is known of the training's numbers.
-        padding: Number that padded steps of a sequence hold, by modality.
+        shapes: Shape of one sample in the training file, by modality; empty where it is not known.
+        by_samples: Whether the names of the samples are the groups, as in the training file.
     """
 
     task: Task
     columns: tuple[str, ...]
-    stated: Mapping[str, Layout]
-    shapes: Mapping[str, tuple[int, ...]]
-    fine: frozenset[str]
+    rules: FileRules
+    fine: frozenset[str] = frozenset()
     cells: bool = False
-    groups: str | None = None
-    by_samples: bool = False
-    absent: Mapping[str, float] = field(default_factory=dict)
-    sizes: Sizes = field(default_factory=dict)
     usual: Mapping[str, float] | None = None
-    padding: Mapping[str, float] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    by_samples: bool = False
 
     def read(self, source: str | ArraySource, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the samples of a file; `role` is the name of the split, for notes."""
-        archive = open_source(source, self.groups, self.sizes)
+        rules = self.rules
+        archive = open_source(source, rules.groups, rules.sizes)
         path = archive.path
         archive.check_known(self.columns)
         if need_target:
@@ -85,11 +73,10 @@ class FileReader:
             archive,
             self.task.modalities,
             self.columns,
-            self.fine,
-            self.absent,
-            need_target,
-            self.cells,
-            SequenceRules(self.stated, self.padding),
+            rules,
+            fine=self.fine,
+            cells=self.cells,
+            labelled=need_target,
         )
         doubts = []
         if self.usual is not None:
@@ -103,7 +90,7 @@ class FileReader:
             array = table.arrays.pop(name)
             shape = array.shape[1:]
             if modality.ragged:
-                stated, ends = self.stated.get(name), table.ends.get(name)
+                stated, ends = rules.layouts.get(name), table.ends.get(name)
                 layout = layout_of_ragged(path, array.shape[1:], modality, stated, ends)
                 arrays[name] = arranged(array, layout, ends)
                 inputs[-1] = replace(modality, shape=layout.shape(array.shape[1:]))
@@ -116,7 +103,7 @@ class FileReader:
                     raise ValueError(
                         f"expected samples of shape {expected} as in the training file, got {shape}"
                     )
-                layout = matching_layout(shape, modality, self.stated.get(name))
+                layout = matching_layout(shape, modality, rules.layouts.get(name))
             except ValueError as error:
                 raise ValueError(f"{path}: modality {name}: {error}") from error
             arrays[name] = arranged(array, layout)
@@ -131,7 +118,7 @@ class FileReader:
         notes += cell_notes(role, count_missing(arrays, present, inputs)) if self.cells else []
         task = replace(self.task, inputs=tuple(inputs))
         part = ArrayDataset(task, arrays, present, target, table.samples, tuple(notes))
-        part.groups = groups_of(table, self.groups, self.by_samples)
+        part.groups = groups_of(table, rules.groups, self.by_samples)
         part.warnings = (*skipped_notes(table.skipped), *doubts)
         part.skipped = table.skipped
         if table.file_rows is not None:
@@ -171,26 +158,31 @@ def read_split(
     Returns:
         The data set; its `notes` say what the file lacks, its `warnings` what is probably wrong.
     """
-    stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
-    fine, usual, cells = frozenset[str](), None, False
-    if standardiser is not None:
-        fine, usual = standardiser.fine, standardiser.constants()
-        cells, task = standardiser.imputer is not None, standardiser.without_flags(task)
-    known = tuple(columns or task.modalities)
-    reader = FileReader(
-        task,
-        known,
-        stated,
-        {},
-        fine,
-        cells,
-        groups,
-        absent=absent or {},
-        sizes=parse_size(size),
-        usual=usual,
-        padding=padding or {},
-    )
+    rules = FileRules(kinds or {}, groups, absent or {}, size, padding or {})
     source = str(source) if isinstance(source, Path) else source
+    return read_further(source, task, standardiser, rules, columns, need_target)
+
+
+def read_further(
+    source: str | ArraySource,
+    task: Task,
+    standardiser: Standardiser | None,
+    rules: FileRules,
+    columns: Sequence[str] | None = None,
+    need_target: bool = True,
+) -> ArrayDataset:
+    """Do what `read_split` does, with all settings of the files as one argument."""
+    known = tuple(columns or task.modalities)
+    reader = FileReader(task, known, rules)
+    if standardiser is not None:
+        reader = FileReader(
+            standardiser.without_flags(task),
+            known,
+            rules,
+            standardiser.fine,
+            standardiser.imputer is not None,
+            standardiser.constants(),
+        )
     dataset = reader.read(source, "file", need_target)
     if need_target:
         dataset.row_hashes = hashes_of(dataset)

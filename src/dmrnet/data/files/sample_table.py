@@ -16,12 +16,13 @@ from dmrnet.data.files.arrays.bad_rows import (
     skipped_rows,
 )
 from dmrnet.data.files.arrays.disguise import absent_rows, disguise_notes
-from dmrnet.data.files.arrays.ends import LENGTHS, Ends, SequenceRules, find_ends
+from dmrnet.data.files.arrays.ends import LENGTHS, Ends, find_ends
 from dmrnet.data.files.arrays.labels import checked_labels, text
 from dmrnet.data.files.arrays.layout import parse_kind
 from dmrnet.data.files.arrays.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.data.files.arrays.objects import odd_rows, plain_labels, rows_of_modality
 from dmrnet.data.files.arrays.source import GROUPS, PRESENT, SAMPLES, TARGET, ArraySource
+from dmrnet.data.files.rules import USUAL_RULES, FileRules
 
 
 @dataclass
@@ -85,11 +86,12 @@ def read_table(
     archive: ArraySource,
     modalities: Sequence[str],
     columns: Sequence[str],
+    rules: FileRules = USUAL_RULES,
+    *,
     fine: Container[str] | None = None,
-    absent: Mapping[str, float] | None = None,
-    labelled: bool = True,
     cells: bool = False,
-    sequences: SequenceRules | None = None,
+    labelled: bool = True,
+    sequences: bool = True,
 ) -> SampleTable:
     """Read some modalities and check every row; modalities that the file lacks are absent.
 
@@ -97,11 +99,11 @@ def read_table(
         archive: The file.
         modalities: Names in the model's order.
         columns: Every array of the training file in its order.
+        rules: Settings of the files; the archive may name further numbers for absent blocks.
         fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
-        absent: Number that stands for an absent block, by modality, besides those of the archive.
-        labelled: Whether to read the labels.
         cells: Whether rows may hold NaN, for cells that are missing.
-        sequences: Settings of sequences, which may differ in length; None if there are none.
+        labelled: Whether to read the labels.
+        sequences: Whether there may be sequences, which may differ in length.
     """
     path = archive.path
     available = [name for name in modalities if name in archive.names]
@@ -113,8 +115,7 @@ def read_table(
     target = _list(archive, TARGET) if labelled else None
     samples = _list(archive, SAMPLES)
     groups = _list(archive, archive.groups)
-    absent = {**(absent or {}), **archive.absent}
-    reader = _Reader(archive, modalities, columns, fine, absent, cells, sequences)
+    reader = _Reader(archive, modalities, columns, rules, fine, cells, sequences)
     if target is not None:
         reader.count_rows(TARGET, target)
     for name in available:
@@ -140,8 +141,9 @@ def read_table(
     ).without(empty, reader.bad)
 
 
+@dataclass
 class _Reader:
-    """Reads the modalities of a file one by one; the arguments are those of `read_table`.
+    """Reads the modalities of a file one by one; the first attributes are those of `read_table`.
 
     Attributes:
         rows: Number of rows of every array.
@@ -151,26 +153,22 @@ class _Reader:
         bad: What is wrong with rows that are skipped, by number.
     """
 
-    def __init__(
-        self,
-        archive: ArraySource,
-        modalities: Sequence[str],
-        columns: Sequence[str],
-        fine: Container[str] | None,
-        absent: Mapping[str, float],
-        cells: bool,
-        sequences: SequenceRules | None,
-    ) -> None:
-        self.archive, self.path = archive, archive.path
-        self.modalities, self.columns = modalities, columns
-        self.fine, self.absent, self.cells = fine, absent, cells
-        self.sequences = sequences
-        self.skips = archive.bad_rows == "skip"
-        self.rows = 0
-        self.arrays: dict[str, Numbers] = {}
-        self.present = np.zeros((0, 0), dtype=np.bool_)
-        self.ends: dict[str, Ends] = {}
-        self.bad: dict[int, str] = dict(archive.bad(TARGET))
+    archive: ArraySource
+    modalities: Sequence[str]
+    columns: Sequence[str]
+    rules: FileRules
+    fine: Container[str] | None
+    cells: bool
+    sequences: bool
+    rows: int = 0
+    arrays: dict[str, Numbers] = field(default_factory=dict)
+    present: Bools = field(default_factory=lambda: np.zeros((0, 0), dtype=np.bool_))
+    ends: dict[str, Ends] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.path, self.skips = self.archive.path, self.archive.bad_rows == "skip"
+        self.absent = {**self.rules.absent, **self.archive.absent}
+        self.bad: dict[int, str] = dict(self.archive.bad(TARGET))
         self._first = ""
         self._stated: Mapping[str, Bools] = {}
         # Sequences that the array of lengths without a name belongs to.
@@ -190,8 +188,8 @@ class _Reader:
             stated = None if stated is None else stated & ~gone
             if array.dtype.kind == "f":
                 array[gone] = np.nan
-        if self.sequences is not None and numeric:
-            array = self._cut(name, array, kind, self.sequences)
+        if self.sequences and numeric:
+            array = self._cut(name, array, kind)
         where = f"{self.path}: modality {name}"
         fine = None if self.fine is None else name in self.fine
         if self.skips:
@@ -221,7 +219,7 @@ class _Reader:
 
     def check_lengths(self) -> None:
         """Check that an array of lengths without a name belongs to one sequence."""
-        if self.sequences is None or "" not in self.archive.lengths:
+        if not self.sequences or "" not in self.archive.lengths:
             return
         every = set(self.archive.names) <= set(self.modalities)
         if len(self._unnamed) > 1 or (every and not self._unnamed):
@@ -263,8 +261,7 @@ class _Reader:
 
         Rows that are objects are stacked, with NaN where one is None or has ended.
         """
-        layout = None if self.sequences is None else self.sequences.stated.get(name)
-        kind = None if layout is None else str(layout)
+        kind = self.rules.kinds.get(name) if self.sequences else None
         array = self.archive.read(name)
         self._add_bad(name, self.archive.bad(name))
         if array.dtype != object or not array.ndim:
@@ -279,16 +276,16 @@ class _Reader:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.path}: {error}") from error
 
-    def _cut(self, name: str, array: Array, kind: str | None, rules: SequenceRules) -> Array:
+    def _cut(self, name: str, array: Array, kind: str | None) -> Array:
         """Return an array cut to its longest sequence; note where its sequences end."""
-        layout = rules.stated.get(name) or (parse_kind(kind) if kind else None)
+        layout = self.rules.layouts.get(name) or (parse_kind(kind) if kind else None)
         key = self.archive.lengths.get(name)
         if key is None and "" in self.archive.lengths and is_sequence(name, array, layout):
             key = LENGTHS
             self._unnamed.append(name)
         lengths = None if key is None else self.archive.read(key)
         try:
-            array, ends = find_ends(name, array, layout, lengths, rules.padding.get(name))
+            array, ends = find_ends(name, array, layout, lengths, self.rules.padding.get(name))
         except ValueError as error:
             raise ValueError(f"{self.path}: modality {name}: {error}") from error
         if ends is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -11,23 +11,13 @@ from dmrnet.data.checks.concerns import absence_notes, class_notes, combination_
 from dmrnet.data.dataset import ArrayDataset, Splits
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.disguise import constants
-from dmrnet.data.files.arrays.ends import (
-    SequenceRules,
-    padding_notes,
-    steps_notes,
-)
-from dmrnet.data.files.arrays.labels import Choice, TargetColumn, learn_target
-from dmrnet.data.files.arrays.layout import (
-    Layout,
-    guess_layout,
-    parse_kind,
-    reading_notes,
-)
-from dmrnet.data.files.arrays.resize import parse_size
+from dmrnet.data.files.arrays.ends import padding_notes, steps_notes
+from dmrnet.data.files.arrays.labels import TargetColumn, learn_target
+from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind, reading_notes
 from dmrnet.data.files.arrays.source import RESERVED, ArraySource
 from dmrnet.data.files.reading import FileReader, arranged, check_groups, groups_of, hashes_of
+from dmrnet.data.files.rules import USUAL_RULES, FileRules
 from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
-from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.splits.held_out import validation_of
 from dmrnet.hints import nearest
@@ -40,15 +30,7 @@ def read_splits(
     test: str | ArraySource | None,
     seed: int,
     val_share: float = 0.2,
-    modalities: Sequence[str] | None = None,
-    kinds: Mapping[str, str] | None = None,
-    groups: str | None = None,
-    absent: Mapping[str, float] | None = None,
-    cells: Cells = "refuse",
-    size: str | None = None,
-    padding: Mapping[str, float] | None = None,
-    target: Choice = "auto",
-    labels: Sequence[str] | None = None,
+    rules: FileRules = USUAL_RULES,
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -58,38 +40,15 @@ def read_splits(
         test: Test file, if there is one.
         seed: Seed of the rows that are held out.
         val_share: Share of the training rows to hold out.
-        modalities: Arrays to use, in this order; None uses every array of the training file.
-        kinds: Layouts by array, as in the settings of `arrays`.
-        groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
-        absent: Number that stands for an absent block, by modality.
-        cells: Replacement of missing cells.
-        size: Size to which images are resized, as in the settings of `arrays`.
-        padding: Number that padded steps of a sequence hold, by modality.
-        target: Kind of ``y``; see `learn_target`.
-        labels: Names of the columns of ``y``, or ordered classes.
+        rules: Settings of the files.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a file or an argument is wrong; the message says which and where.
     """
-    sizes, absent, padding = parse_size(size), absent or {}, padding or {}
-    archive = open_source(train, groups, sizes)
-    _check_arrays("size", filter(None, sizes), archive)
-    archive.check_target()
-    check_groups(archive, groups)
-    names = _selected(modalities, archive)
-    filled = cells != "refuse"
-    _check_arrays("absent", absent, archive)
-    _check_arrays("padding", padding, archive)
-    stated = _stated(kinds or {}, archive)
-    table = read_table(
-        archive,
-        names,
-        archive.names,
-        absent=absent,
-        cells=filled,
-        sequences=SequenceRules(stated, padding),
-    )
+    archive = open_source(train, rules.groups, rules.sizes)
+    names = _selected(rules, archive)
+    table = read_table(archive, names, archive.names, rules, cells=rules.fills_cells)
     never = np.flatnonzero(table.present.sum(0) == 0)
     if len(never):
         raise ValueError(
@@ -102,28 +61,17 @@ def read_splits(
         table.arrays, {name: table.present[:, column] for column, name in enumerate(names)}
     )
     assert table.target is not None
-    column = learn_target(archive.path, table.target, target, labels)
-    training, notes = _training(table, names, stated, column)
+    column = learn_target(archive.path, table.target, rules.target, rules.labels)
+    training, notes = _training(table, names, rules, column)
     task = training.task
     doubts += padding_notes("train", task.inputs, training.arrays, training.present, archive)
     if archive.weights is not None:
         training.weight = torch.from_numpy(archive.weights)
-    training.groups = groups_of(table, groups)
+    training.groups = groups_of(table, rules.groups)
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
     by_samples = table.groups is None and training.groups is not None
     reader = FileReader(
-        task,
-        archive.names,
-        stated,
-        shapes,
-        fine,
-        filled,
-        groups,
-        by_samples,
-        absent,
-        sizes,
-        usual,
-        padding,
+        task, archive.names, rules, fine, rules.fills_cells, usual, shapes, by_samples
     )
     if val is None:
         training, validation = validation_of(archive.path, training, val_share, seed)
@@ -137,9 +85,9 @@ def read_splits(
     notes.extend(combination_notes(training.present, names))
     notes.extend(class_notes(training))
     notes.extend(steps_notes("train", task.inputs, table.ends))
-    if filled:
+    if rules.fills_cells:
         missing = count_missing(training.arrays, training.present, task.inputs)
-        notes.extend(cell_notes("train", missing, cells))
+        notes.extend(cell_notes("train", missing, rules.cells))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     training.warnings = tuple(doubts)
@@ -155,7 +103,7 @@ def read_splits(
         columns=archive.names,
         whole_labels=column.whole,
         warnings=warnings_of(training, validation, testing),
-        cells=cells,
+        cells=rules.cells,
     )
 
 
@@ -173,15 +121,24 @@ def _held_out_note(
     )
 
 
-def _selected(modalities: Sequence[str] | None, archive: ArraySource) -> tuple[str, ...]:
-    """Return the modalities to use, checked against the training file."""
-    if modalities is None:
-        return archive.names
-    names = check_names(modalities)
+def _selected(rules: FileRules, archive: ArraySource) -> tuple[str, ...]:
+    """Return the modalities to use, after a check of all settings against the training file."""
+    _check_arrays("size", filter(None, rules.sizes), archive)
+    archive.check_target()
+    check_groups(archive, rules.groups)
+    names = archive.names if rules.modalities is None else check_names(rules.modalities)
     for name in names:
         if name in RESERVED:
             raise ValueError(f"modalities: {name!r} is kept for {', '.join(RESERVED)}")
         _check_arrays("modalities", [name], archive)
+    _check_arrays("absent", rules.absent, archive)
+    _check_arrays("padding", rules.padding, archive)
+    for name, kind in rules.kinds.items():
+        _check_arrays("kinds", [name], archive)
+        try:
+            parse_kind(kind)
+        except ValueError as error:
+            raise ValueError(f"kinds: {name}: {error}") from error
     return names
 
 
@@ -194,22 +151,10 @@ def _check_arrays(setting: str, names: Iterable[str], archive: ArraySource) -> N
             )
 
 
-def _stated(kinds: Mapping[str, str], archive: ArraySource) -> dict[str, Layout]:
-    """Return the layouts that the settings state, checked against the training file."""
-    stated = {}
-    for name, kind in kinds.items():
-        _check_arrays("kinds", [name], archive)
-        try:
-            stated[name] = parse_kind(kind)
-        except ValueError as error:
-            raise ValueError(f"kinds: {name}: {error}") from error
-    return stated
-
-
 def _training(
     table: SampleTable,
     names: tuple[str, ...],
-    stated: Mapping[str, Layout],
+    rules: FileRules,
     column: TargetColumn,
 ) -> tuple[ArrayDataset, list[str]]:
     """Return the training rows, and notes on guessed layouts; the table loses its arrays."""
@@ -219,7 +164,8 @@ def _training(
         array = table.arrays.pop(name)
         shape, ends = array.shape[1:], table.ends.get(name)
         try:
-            layout = ends.layout if ends else stated.get(name) or guess_layout(shape, name)
+            layout = ends.layout if ends else rules.layouts.get(name)
+            layout = layout or guess_layout(shape, name)
             inputs.append(Modality(name, layout.kind, layout.shape(shape), ragged=bool(ends)))
         except ValueError as error:
             raise ValueError(f"{table.path}: modality {name}: {error}") from error

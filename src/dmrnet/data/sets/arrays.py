@@ -6,7 +6,7 @@ torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.filling import Cells
@@ -72,15 +72,14 @@ class Arrays(OwnFiles, InMemory):
 
     def _as_dense(self) -> Images | Volumes | None:
         """Return the settings of a file with a class for every pixel or voxel; None for others."""
-        from dmrnet.data.pixel_labels import has_pixel_labels
-        from dmrnet.data.volumes.sources import has_voxel_labels
+        from dmrnet.data.files.archive import open_source
 
         if self.target not in ("auto", "classes"):
             return None
-        pixels = has_pixel_labels(self.train, self.groups)
-        if not pixels and not has_voxel_labels(self.train, self.groups):
+        axes = open_source(self.train, self.groups).label_axes
+        if not axes:
             return None
-        one, data = ("pixel", "images") if pixels else ("voxel", "volumes")
+        one, data = ("pixel", "images") if axes == 2 else ("voxel", "volumes")
         for name in ("modalities", "kinds", "size", "padding", "labels", "rows", "missing"):
             if getattr(self, name) not in (None, 0.0):
                 raise ValueError(
@@ -89,7 +88,7 @@ class Arrays(OwnFiles, InMemory):
                 )
         from dmrnet.data.sets.volumes import Volumes
 
-        if pixels:
+        if axes == 2:
             return self.images
         same = {name: getattr(self, name) for name in ("train", "val", "test", "val_share")}
         if self.cells not in ("refuse", "mean", "zero"):
@@ -116,19 +115,11 @@ class Arrays(OwnFiles, InMemory):
             # They are standardised when they are read.
             return dense.load(seed)
 
-        return read_splits(
-            self.train,
-            self.val,
-            self.test,
-            seed,
-            self.val_share,
-            self.modalities,
-            self.kinds,
-            groups=self.groups,
-            absent=self.absent,
+        rules = replace(
+            self.rules,
+            modalities=self.modalities,
             cells=self.cells,
-            size=self.size,
-            padding=self.padding,
             target=self.target,
             labels=self.labels,
         )
+        return read_splits(self.train, self.val, self.test, seed, self.val_share, rules)

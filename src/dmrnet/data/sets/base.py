@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.arrays.source import Source
     from dmrnet.data.files.decoders import Decoder
+    from dmrnet.data.files.rules import FileRules
     from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.sets.images import Images
     from dmrnet.modalities import Task
@@ -89,6 +90,19 @@ class DataSettings(ABC):
         return ()
 
     @property
+    def rules(self) -> FileRules:
+        """What decides how the user's own files are read."""
+        from dmrnet.data.files.rules import FileRules
+
+        return FileRules(
+            self.kinds or {},
+            self.groups,
+            self.absent_values,
+            self.image_size,
+            self.padding_values or {},
+        )
+
+    @property
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
@@ -162,16 +176,9 @@ class DataSettings(ABC):
         if task.axes == 3:
             from dmrnet.data.volumes.own import read_volumes
 
-            return read_volumes(
-                path,
-                task,
-                standardiser,
-                self.volumes,
-                need_target,
-                groups=self.groups,
-                absent=self.absent_values,
-            )
-        return self._read_images(path, task, standardiser, columns, need_target)
+            own, rules = self.volumes, self.rules
+            return read_volumes(path, task, standardiser, own, need_target, rules)
+        return self._read_images(path, task, standardiser, need_target)
 
     def _read_rows(
         self,
@@ -183,7 +190,7 @@ class DataSettings(ABC):
     ) -> Dataset:
         """Read samples with targets of their own, such as one class."""
         from dmrnet.data.files.arrays.source import ArraySource
-        from dmrnet.data.files.reading import read_split
+        from dmrnet.data.files.reading import read_further
         from dmrnet.data.python.items import LazyDataset
         from dmrnet.data.python.lazy_splits import every_row
 
@@ -191,41 +198,33 @@ class DataSettings(ABC):
             path = path.where_absent(self.absent_values)
             return every_row(path, task, None, standardiser, need_target)
         assert isinstance(path, str | ArraySource)
-        return read_split(
-            path,
-            task,
-            standardiser,
-            self.kinds,
-            columns,
-            need_target,
-            groups=self.groups,
-            absent=self.absent_values,
-            size=self.image_size,
-            padding=self.padding_values,
-        )
+        return read_further(path, task, standardiser, self.rules, columns, need_target)
 
     def _read_images(
         self,
         path: str | Source,
         task: Task,
         standardiser: Standardiser | None,
-        columns: Sequence[str] | None,
         need_target: bool,
     ) -> Dataset:
         """Read images with a class for every pixel."""
         from dmrnet.data.files.arrays.source import ArraySource
         from dmrnet.data.python.items import LazyDataset
 
-        if isinstance(path, LazyDataset) and standardiser is not None and self.images is not None:
-            from dmrnet.data.python.item_images import read_item_images
+        if (images := self.images) is not None and standardiser is not None:
+            if isinstance(path, LazyDataset):
+                from dmrnet.data.python.item_images import ItemImages
 
-            return read_item_images(path, task, standardiser, self.images, need_target)
+                read = ItemImages(path, images, task, standardiser, need_target)
+                return read.whole(task, standardiser)
+            if need_target and isinstance(path, str | ArraySource):
+                from dmrnet.data.files.labelled_images import FileImages
+
+                return FileImages(path, images, task, standardiser).whole(task, standardiser)
         if not isinstance(path, str | ArraySource):
             raise ValueError(
                 f"{path.path}: expected a MultimodalDataset or a file, for a class for every pixel"
             )
-        if need_target and self.images is not None:
-            return self.images.read(path, task, standardiser, columns)
         where = path if isinstance(path, str) else path.path
         if need_target:
             raise ValueError(
@@ -240,14 +239,7 @@ class DataSettings(ABC):
             )
         from dmrnet.data.files.images import read_images
 
-        return read_images(
-            path,
-            task,
-            standardiser,
-            self.holes,
-            groups=self.groups,
-            absent=self.absent_values,
-        )
+        return read_images(path, task, standardiser, self.holes, self.rules)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Settings name the samples by their fingerprint, so that a run folder says which 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dmrnet.data.filling import Cells
 from dmrnet.data.sets.base import InMemory
@@ -61,27 +61,20 @@ class Given(OwnVolumes, InMemory):
 
     def _dense(self, seed: int) -> Splits | None:
         """Return the splits of images or volumes with a class for every pixel or voxel."""
-        from dmrnet.data.python.given import MultimodalDataset
-        from dmrnet.data.python.key import given
+        from dmrnet.data.files.rules import FileRules
+        from dmrnet.data.python.items import LazyDataset
+        from dmrnet.data.volumes.own import own_splits
 
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
-        from dmrnet.data.pixel_labels import has_pixel_labels
-        from dmrnet.data.python.items import LazyDataset
-        from dmrnet.data.volumes.sources import has_voxel_labels
-
-        train = given(self.train)
-        if isinstance(train, MultimodalDataset) and train.nowhere:
+        train, val, test = self._samples()
+        for name in getattr(train, "nowhere", ()):
             raise ValueError(
-                f"{train.path}: modality {next(iter(train.nowhere))} is None in every row, so "
-                "nothing can be learnt of it; leave it out"
+                f"{train.path}: modality {name} is None in every row, so nothing can be learnt of "
+                "it; leave it out"
             )
-        if isinstance(train, LazyDataset):
-            pixels = train.label_axes == 2
-        else:
-            pixels = has_pixel_labels(train) and train.target in ("auto", "classes")
-        voxels = has_voxel_labels(train) and train.target in ("auto", "classes")
-        if not pixels and not voxels:
+        axes = train.label_axes if train.target in ("auto", "classes") else 0
+        if not axes:
             return None
         refused = {
             "rows": self.rows is not None,
@@ -90,34 +83,22 @@ class Given(OwnVolumes, InMemory):
         }
         for name in (name for name, is_given in refused.items() if is_given):
             raise ValueError(f"{name} is not for data with a class for every pixel or voxel")
-        from dmrnet.data.volumes.own import own_splits
-
-        val, test = (given(key) if key else None for key in (self.val, self.test))
-        if pixels and isinstance(train, LazyDataset):
+        if axes == 2 and isinstance(train, LazyDataset):
             from dmrnet.data.python.item_images import image_splits
 
-            validation, testing = (
-                one if isinstance(one, LazyDataset) else None for one in (val, test)
-            )
-            return image_splits(self.images, train, validation, testing, seed)
-        if pixels:
-            assert isinstance(train, MultimodalDataset)
-            v, t = (one if isinstance(one, MultimodalDataset) else None for one in (val, test))
-            return self.images.load_from(train.path, train, v, t, seed)
-        share, absent, cells = self.val_share, self.absent, self.cells
+            return image_splits(self.images, train, val, test, seed)
+        if axes == 2:
+            return self.images.load_from(train.path, train, val, test, seed)
         named = self if self.classes or not train.labels else replace(self, classes=train.labels)
-        return own_splits(
-            train.path,
-            named,
-            train,
-            val,
-            test,
-            seed,
-            share,
-            absent=absent,
-            cells=cells,
-            unscaled=self.left_unscaled,
-        )
+        rules = FileRules(absent=self.absent_values, cells=self.cells)
+        share, unscaled = self.val_share, self.left_unscaled
+        return own_splits(train.path, named, train, val, test, seed, share, rules, unscaled)
+
+    def _samples(self) -> list[Any]:
+        """Return the samples of training, validation and testing, of one class, or None."""
+        from dmrnet.data.python.key import given
+
+        return [given(key) if key else None for key in (self.train, self.val, self.test)]
 
     @property
     def images(self) -> Images:
@@ -144,39 +125,29 @@ class Given(OwnVolumes, InMemory):
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.arrays.features import check_features
+        from dmrnet.data.files.rules import FileRules
         from dmrnet.data.files.training_files import read_splits
-        from dmrnet.data.python.given import MultimodalDataset
         from dmrnet.data.python.items import LazyDataset
-        from dmrnet.data.python.key import given
         from dmrnet.data.python.lazy_splits import lazy_splits
 
         if (dense := self._dense(seed)) is not None:
             # They are standardised when they are read.
             return dense
-        parts = [given(key) if key else None for key in (self.train, self.val, self.test)]
-        if isinstance(parts[0], LazyDataset):
-            lazy, *others = (one if isinstance(one, LazyDataset) else None for one in parts)
-            assert lazy is not None
-            return lazy_splits(
-                lazy, others[0], others[1], seed, self.val_share, self.cells, self.left_unscaled
-            )
-        train, val, test = (one if isinstance(one, MultimodalDataset) else None for one in parts)
-        assert train is not None
+        train, val, test = self._samples()
+        if isinstance(train, LazyDataset):
+            share, unscaled = self.val_share, self.left_unscaled
+            return lazy_splits(train, val, test, seed, share, self.cells, unscaled)
         for part in (val, test):
             if part is not None:
                 check_features(part.path, part.features, train.features)
-        splits = read_splits(
-            train,
-            val,
-            test,
-            seed,
-            self.val_share,
-            kinds=train.kinds,
-            absent=self.absent,
+        rules = FileRules(
+            train.kinds,
+            absent=self.absent_values,
             cells=self.cells,
             target=train.target,
             labels=train.labels,
         )
+        splits = read_splits(train, val, test, seed, self.val_share, rules)
         return replace(splits, name=train.path, features=train.features)
 
     def load(self, seed: int) -> Splits:

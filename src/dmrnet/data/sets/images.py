@@ -12,16 +12,9 @@ from dmrnet.data.filling import Cells
 from dmrnet.data.sets.base import OwnFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from torch import Tensor
-
-    from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.arrays.source import ArraySource, Source
-    from dmrnet.data.files.images import ImageFile
-    from dmrnet.data.inputs.standardise import Standardiser
-    from dmrnet.data.mapped import MappedDataset
-    from dmrnet.modalities import Modality, Task
+    from dmrnet.data.dataset import Splits
+    from dmrnet.data.files.arrays.source import Source
+    from dmrnet.modalities import Task
 
 PixelCells = Literal["refuse", "mean", "median", "zero"]
 """Values that may replace missing pixels."""
@@ -78,171 +71,23 @@ class Images(OwnFiles):
     def load_from(
         self,
         name: str,
-        train: str | ArraySource,
-        val: str | ArraySource | None,
-        test: str | ArraySource | None,
+        train: str | Source,
+        val: str | Source | None,
+        test: str | Source | None,
         seed: int,
     ) -> Splits:
         """Return the splits of files, or of data of Python, under the name of a data set."""
-        import torch
-
-        from dmrnet.data.checks.concerns import warnings_of
-        from dmrnet.data.dataset import Splits
-        from dmrnet.data.dense import class_weights, hold_out_images, tile_side, training_tiles
-        from dmrnet.data.inputs.standardise import Standardiser
-        from dmrnet.data.pixel_labels import class_numbers, numbers_of_training
-        from dmrnet.modalities import Modality, Task
+        from dmrnet.data.files.labelled_images import FileImages
+        from dmrnet.data.tile_splits import tile_splits
 
         self._check()
-        filled = self.cells != "refuse"
-        path = train if isinstance(train, str) else train.path
-        images, labels = self._read_labelled(train, (), None, cells=filled)
-        if "labels" in images.arrays:
-            raise ValueError(f"{path}: a modality cannot have the name 'labels'; rename it")
-        numbers, label_note = numbers_of_training(path, labels, self.classes, self.labels)
-        classes = tuple(self.classes or map(str, numbers))
-        labels = class_numbers(path, labels, numbers)
-        pixels = pixels_of(labels, classes)
-        rows, held = torch.arange(len(pixels)), torch.arange(0)
-        if val is None:
-            rows, held = hold_out_images(path, pixels, images.groups, self.val_share, seed)
-        side = tile_side(self.tile, min(images.size))
-        task = Task(
-            tuple(Modality(m.name, "image", (m.shape[0], side, side)) for m in images.inputs),
-            classes,
-            dense=True,
-            class_weights=class_weights(pixels[rows], self.weights),
-        )
-        standardiser = Standardiser.fit(
-            {name: array[rows] for name, array in images.arrays.items()},
-            images.present[rows],
-            task.modalities,
-            self.cells,
-        ).leave(self.left_unscaled)
-        training = part(images, labels, pixels, task, standardiser, rows)
-        if val is None:
-            validation = part(images, labels, pixels, task, standardiser, held)
-        else:
-            validation = self._read(val, task, standardiser)
-        testing = None if test is None else self._read(test, task, standardiser)
-        tiles = training_tiles(training, pixels[rows], side, self, seed)
-        held_out = validation if val is None else None
-        notes = (
-            *self._notes(images, (rows, held), task, side, held_out, seed),
-            *([label_note] if label_note else []),
-        )
-        training.warnings = tuple(f"train: {note}" for note in images.warnings)
-        for role, other in (("val", validation), ("test", testing)):
-            if other is not None:
-                other.warnings = tuple(
-                    note.replace("file: ", f"{role}: ", 1) for note in other.warnings
-                )
-        warnings = warnings_of(training, validation, testing)
-        return Splits(name, tiles, validation, testing, notes, standardiser, warnings=warnings)
-
-    def read(
-        self,
-        path: str | Source,
-        task: Task,
-        standardiser: Standardiser | None,
-        columns: Sequence[str] | None = None,
-        need_target: bool = True,
-    ) -> Dataset:
-        """Read one more file of images, of any one size."""
-        from dmrnet.data.files.arrays.source import ArraySource
-
-        if standardiser is None or not need_target or not isinstance(path, str | ArraySource):
-            return super().read(path, task, standardiser, columns, need_target)
-        return self._read(path, task, standardiser)
-
-    def _read(
-        self, path: str | ArraySource, task: Task, standardiser: Standardiser
-    ) -> MappedDataset:
-        """Read one more file of images and their labels."""
-        import torch
-
-        from dmrnet.data.pixel_labels import class_numbers
-
-        images, labels = self._read_labelled(
-            path,
-            task.inputs,
-            standardiser.fine,
-            standardiser.constants(),
-            standardiser.imputer is not None,
-        )
-        where = path if isinstance(path, str) else path.path
-        labels = class_numbers(where, labels, self.label_numbers(task))
-        pixels = pixels_of(labels, task.classes)
-        rows = torch.arange(len(labels))
-        dataset = part(images, labels, pixels, task, standardiser, rows)
-        dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
-        dataset.skipped = images.skipped
-        return dataset
-
-    def _read_labelled(
-        self,
-        path: str | ArraySource,
-        known: tuple[Modality, ...],
-        fine: Collection[str] | None,
-        usual: Mapping[str, float] | None = None,
-        cells: bool = False,
-    ) -> tuple[ImageFile, Tensor]:
-        """Return the content of a file, and its labels with -1 where a pixel has no class."""
-        from dmrnet.data.files.images import read_image_file
-
-        images = read_image_file(
-            path,
-            known,
-            labelled=True,
-            fine=fine,
-            groups=self.groups,
-            absent=self.absent,
-            usual=usual,
-            cells=cells,
-        )
-        assert images.labels is not None
-        return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
+        return tile_splits(name, self, FileImages(train, self), val, test, seed)
 
     def label_numbers(self, task: Task) -> tuple[int, ...]:
         """Return the number in files of each class of a training."""
-        if self.labels is not None:
-            return tuple(self.labels)
-        # Classes that are not named have their numbers as names.
-        named = self.classes is not None or not all(name.isdecimal() for name in task.classes)
-        return tuple(range(len(task.classes)) if named else map(int, task.classes))
+        from dmrnet.data.pixel_labels import label_numbers
 
-    def _notes(
-        self,
-        images: ImageFile,
-        rows: tuple[Tensor, Tensor],
-        task: Task,
-        side: int,
-        held_out: Dataset | None,
-        seed: int,
-    ) -> tuple[str, ...]:
-        """Say what was held out, how tiles are laid, and what `rows` to train and hold out lack."""
-        from dmrnet.data.inputs.cells import cell_notes, count_missing
-
-        notes = [
-            f"trained on {self.tiles} tiles of {side} x {side} of each image an epoch; validated "
-            "and tested on whole images"
-        ]
-        if held_out is not None:
-            share, groups = f"{100 * self.val_share:g} %", held_out.groups
-            wholly = "" if groups is None else f" in {len(set(groups))} whole groups"
-            notes.insert(
-                0, f"val: {share} of train held out{wholly} ({len(held_out)} images, seed {seed})"
-            )
-        for role, some in zip(("train", "val"), rows, strict=True):
-            present = images.present[some]
-            for name, absent in zip(task.modalities, (~present).sum(0).tolist(), strict=True):
-                if absent:
-                    notes.append(f"{role}: {name} is absent in {absent} of {len(some)} images")
-            if self.cells != "refuse" and len(some):
-                arrays = {name: array[some] for name, array in images.arrays.items()}
-                missing = count_missing(arrays, present, images.inputs)
-                notes += cell_notes(role, missing, self.cells if role == "train" else None)
-        return tuple(notes)
+        return label_numbers(task, self.classes, self.labels)
 
     def _check(self) -> None:
         for name in ("tile", "tiles"):
@@ -265,44 +110,3 @@ def pixel_cells(cells: Cells) -> PixelCells:
         f"cells: expected {', '.join(get_args(PixelCells))} for images with a class "
         f"for every pixel, got {cells}"
     )
-
-
-def pixels_of(labels: Tensor, classes: tuple[str, ...]) -> Tensor:
-    """Return the number of pixels of each class in each image of a file, int64 ``(n, M)``."""
-    import torch
-
-    return torch.stack([one[one >= 0].bincount(minlength=len(classes)) for one in labels])
-
-
-def part(
-    images: ImageFile,
-    labels: Tensor,
-    pixels: Tensor,
-    task: Task,
-    standardiser: Standardiser,
-    rows: Tensor,
-) -> MappedDataset:
-    """Return some rows of a file as a data set."""
-    import torch
-
-    from dmrnet.data.checks.overlap import row_hashes
-    from dmrnet.data.dataset import fingerprint_of_arrays
-    from dmrnet.data.inputs.views import ImageView
-    from dmrnet.data.mapped import MappedDataset
-
-    labels, present = labels[rows], images.present[rows]
-    arrays = {name: images.arrays[name][rows] for name in task.modalities}
-    content = fingerprint_of_arrays({**arrays, "y": labels})
-    hashes = row_hashes(list(arrays.values()), present)
-    stored = {
-        name: standardiser.apply(name, array, present[:, column]).numpy()
-        for column, (name, array) in enumerate(arrays.items())
-    }
-    stored["labels"] = labels[:, None].numpy()
-    names = images.samples or [str(row) for row in range(len(images.present))]
-    names = [names[row] for row in rows.tolist()]
-    stored_rows = torch.arange(len(rows))
-    dataset = MappedDataset(task, stored, stored_rows, pixels[rows], names, ImageView({}), content)
-    dataset.present, dataset.row_hashes = present, hashes
-    dataset.groups = images.groups and tuple(images.groups[row] for row in rows.tolist())
-    return dataset

@@ -58,6 +58,7 @@ class TableRows(OwnFiles, InMemory):
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
+        from dmrnet.data.files.rules import FileRules
         from dmrnet.data.files.training_files import read_splits
         from dmrnet.data.tables import fit_source
 
@@ -71,16 +72,9 @@ class TableRows(OwnFiles, InMemory):
         )
         known = self.recalled({"encoding": train.encoding.as_dict()})
         val, test = (None if path is None else known.open(path) for path in (self.val, self.test))
-        splits = read_splits(
-            train,
-            val,
-            test,
-            seed,
-            self.val_share,
-            groups=None if self.groups != "none" else self.groups,
-            absent=self.absent,
-            cells=self.cells,
-        )
+        groups = None if self.groups != "none" else self.groups
+        rules = FileRules(groups=groups, absent=self.absent_values, cells=self.cells)
+        splits = read_splits(train, val, test, seed, self.val_share, rules)
         sources = {"train": train, "val": val, "test": test}
         notes = [
             f"{role}: {count} of {one.rows} files of {name} are missing"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import OwnFiles
@@ -39,6 +39,7 @@ class Volumes(OwnVolumes, OwnFiles):
         """Return the splits: patches to train on, whole volumes to validate and test on."""
         from dmrnet.data.volumes.own import own_splits
 
+        rules = replace(self.rules, cells=self.cells)
         return own_splits(
             "volumes",
             self,
@@ -47,8 +48,6 @@ class Volumes(OwnVolumes, OwnFiles):
             self.test,
             seed,
             self.val_share,
-            self.groups,
-            self.absent,
-            self.cells,
-            unscaled=self.left_unscaled,
+            rules,
+            self.left_unscaled,
         )

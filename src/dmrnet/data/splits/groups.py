@@ -8,14 +8,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.arrays.labels import text
+from dmrnet.data.files.arrays.labels import NOT_LABELS, text
+from dmrnet.data.splits.split import hold_out
 
 NO_GROUPS = "none"
 """Value of the setting `groups` that splits row by row."""
-
-
-NO_GROUP = frozenset(("", "nan", "NaN", "None", "<NA>", "NaT"))
-"""Text of a row whose group is not known: what numpy and pandas write for it, too."""
 
 
 def known_groups(groups: Iterable[object]) -> tuple[str, ...]:
@@ -25,7 +22,7 @@ def known_groups(groups: Iterable[object]) -> tuple[str, ...]:
     ('p1', '(row 1)', '7', '(row 3)')
     """
     names = (text(group) for group in groups)
-    return tuple(f"(row {row})" if name in NO_GROUP else name for row, name in enumerate(names))
+    return tuple(f"(row {row})" if name in NOT_LABELS else name for row, name in enumerate(names))
 
 
 def group_codes(groups: Sequence[str]) -> Tensor:
@@ -36,6 +33,19 @@ def group_codes(groups: Sequence[str]) -> Tensor:
     """
     codes = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     return torch.tensor([codes[name] for name in groups], dtype=torch.int64)
+
+
+def hold_out_rows(
+    target: Tensor,
+    groups: Sequence[str] | None,
+    share: float,
+    draw: torch.Generator,
+    keep: Tensor | None = None,
+) -> Tensor:
+    """Draw a share of the rows as `hold_out` does; as `hold_out_groups` where rows have groups."""
+    if groups is None:
+        return hold_out(target, share, draw, keep)
+    return hold_out_groups(target, group_codes(groups), share, draw, keep)
 
 
 def hold_out_groups(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,13 +11,14 @@ from torch import Tensor
 from dmrnet.data.checks.shift import with_shift_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.files.rules import USUAL_RULES, FileRules
 from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import MissingCells, cell_notes
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
-from dmrnet.data.pixel_labels import numbers_of_training
+from dmrnet.data.pixel_labels import label_numbers, numbers_of_training
 from dmrnet.data.volumes.cases import read_case
-from dmrnet.data.volumes.options import OwnVolumes, region_numbers
+from dmrnet.data.volumes.options import OwnVolumes
 from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.data.volumes.sources import Opened, without_ignored
 from dmrnet.data.volumes.splits import Part, hold_out_cases, volume_splits
@@ -32,9 +33,7 @@ def own_splits(
     test: str | Source | None,
     seed: int,
     val_share: float = 0.2,
-    groups: str | None = None,
-    absent: Mapping[str, float] | None = None,
-    cells: Cells = "refuse",
+    rules: FileRules = USUAL_RULES,
     unscaled: Sequence[str] = (),
 ) -> Splits:
     """Return the splits of the user's own volumes, standardised by the training volumes.
@@ -47,83 +46,60 @@ def own_splits(
         test: Test volumes, if there are any.
         seed: Seed of the run.
         val_share: Share of the training volumes to hold out.
-        groups: Name of the array of groups; see `OwnFiles`.
-        absent: Number that stands for an absent block, by modality.
-        cells: What stands for missing voxels: the mean of their channel, or zero.
+        rules: Settings of the files; missing voxels become the mean of their channel, or zero.
         unscaled: Modalities whose numbers are not standardised.
 
     Raises:
         ValueError: If something is wrong with the volumes or the options.
     """
     options.check_options()
+    cells = rules.cells
     if cells not in ("refuse", "mean", "zero"):
         raise ValueError(
             "cells: expected refuse, mean or zero for volumes with a class for every voxel, got "
             f"{cells}"
         )
-    filled = cells != "refuse"
-    opened = Opened(train, labelled=True, groups=groups, absent=absent, cells=filled)
+    opened = Opened(train, rules, labelled=True, cells=rules.fills_cells)
     labels = without_ignored(opened.scan.labels, options.ignore)
     numbers, label_note = numbers_of_training(opened.path, labels, options.classes, options.labels)
-    classes = tuple(options.classes or map(str, numbers))
     index = opened.index(numbers)
     notes = [*opened.reading_notes(), *([label_note] if label_note else [])]
+
+    def further(role: str, source: str | Source) -> tuple[Opened, Tensor]:
+        known, filled = opened.scan.channels, rules.fills_cells
+        more = Opened(source, rules, labelled=True, channels=known, cells=filled)
+        rows = torch.arange(len(more.names))
+        notes.extend(cell_counts(role, more, rows))
+        return more, rows
+
     if val is None:
         rows, held, note = hold_out_cases(opened.path, index, val_share, seed)
         notes.insert(0, note)
-        further = {"val": (opened, held)}
+        others = {"val": (opened, held)}
     else:
         rows = torch.arange(len(index))
-        further = {"val": _part("val", val, opened, groups, absent, cells, notes)}
+        others = {"val": further("val", val)}
     standardiser = fit_streamed(volumes_of(opened, rows), index.modalities, cells)
     standardiser.leave(unscaled)
     notes += cell_counts("train", opened, rows, cells)
     if test is not None:
-        further["test"] = _part("test", test, opened, groups, absent, cells, notes)
-    parts: dict[str, Part | None] = {"train": (opened.cases, index, rows)}
+        others["test"] = further("test", test)
+    parts: dict[str, Part] = {"train": (opened.cases, index, rows)}
     doubts = {"train": opened.doubts("train", rows.tolist())}
-    for role, (source, some) in further.items():
+    for role, (source, some) in others.items():
         parts[role] = source.cases, source.index(numbers), some
         doubts[role] = source.doubts(role, some.tolist(), standardiser.constants())
     splits = volume_splits(
         name,
         options,
         parts,
-        classes,
         seed=seed,
         standardiser=standardiser,
-        regions=region_numbers(options.regions, classes),
         numbers=numbers,
-        ignore=options.ignore,
-        spacing=options.spacing,
-        empty_distance=options.empty_distance,
         notes=notes,
         doubts=doubts,
-        whole_labels=options.classes is None,
     )
     return with_shift_warnings(splits)
-
-
-def _part(
-    role: str,
-    source: str | Source,
-    training: Opened,
-    groups: str | None,
-    absent: Mapping[str, float] | None,
-    cells: Cells,
-    notes: list[str],
-) -> tuple[Opened, Tensor]:
-    opened = Opened(
-        source,
-        labelled=True,
-        channels=training.scan.channels,
-        groups=groups,
-        absent=absent,
-        cells=cells != "refuse",
-    )
-    rows = torch.arange(len(opened.names))
-    notes += cell_counts(role, opened, rows)
-    return opened, rows
 
 
 def cell_counts(role: str, opened: Opened, rows: Tensor, cells: Cells | None = None) -> list[str]:
@@ -155,8 +131,7 @@ def read_volumes(
     standardiser: Standardiser | None,
     options: OwnVolumes,
     need_target: bool = True,
-    groups: str | None = None,
-    absent: Mapping[str, float] | None = None,
+    rules: FileRules = USUAL_RULES,
 ) -> VolumeRows:
     """Read further volumes as a training read its own; they may have any size.
 
@@ -166,45 +141,31 @@ def read_volumes(
         standardiser: Standardiser of the training.
         options: How volumes are cut, and what labels mean.
         need_target: Whether every volume must have labels; else they are not read.
-        groups: Name of the array of groups.
-        absent: Number that stands for an absent block, by modality.
+        rules: Settings of the files.
 
     Raises:
         ValueError: If something is wrong with the volumes; the message says which and where.
     """
-    channels = {modality.name: modality.shape[0] for modality in task.inputs}
     opened = Opened(
         source,
+        rules,
         labelled=need_target,
-        channels=channels,
-        groups=groups,
-        absent=absent,
+        channels={modality.name: modality.shape[0] for modality in task.inputs},
         cells=standardiser is not None and standardiser.imputer is not None,
     )
-    numbers, rows = numbers_of(task, options), torch.arange(len(opened.names))
+    numbers = label_numbers(task, options.classes, options.labels)
+    rows = torch.arange(len(opened.names))
     volumes = VolumeRows(
         task,
         opened.cases,
         opened.index(numbers).of(rows),
         rows,
+        options,
         standardiser=standardiser,
         numbers=numbers,
-        ignore=options.ignore,
-        spacing=options.spacing,
-        empty_distance=options.empty_distance,
-        overlap=options.overlap,
         path=opened.path,
     )
     usual = {} if standardiser is None else standardiser.constants()
     volumes.warnings = opened.doubts("file", rows.tolist(), usual)
     volumes.leave_out(opened.skipped)
     return volumes
-
-
-def numbers_of(task: Task, options: OwnVolumes) -> tuple[int, ...]:
-    """Return the label of each class of a training."""
-    if options.labels is not None:
-        return tuple(options.labels)
-    # Classes that are not named have their labels as names.
-    named = options.classes is not None or not all(name.isdecimal() for name in task.classes)
-    return tuple(range(len(task.classes)) if named else map(int, task.classes))

@@ -14,6 +14,7 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.pixel_labels import class_numbers
 from dmrnet.data.volumes.cases import Box, CaseIndex, Cases, Frame, read_case
+from dmrnet.data.volumes.options import OwnVolumes
 from dmrnet.modalities import Batch, Task
 
 VOID = -1
@@ -28,13 +29,10 @@ class VolumeRows(Dataset):
         cases: All cases.
         index: What is known of the cases of this split, in the order of `rows`.
         rows: int64 ``(n,)``, numbers of the cases of this split.
+        options: Labels without a class, size of voxels, distance of empty regions, windows.
         standardiser: Standardises the numbers; None leaves them as they are.
         numbers: Label of each class; None where labels are the numbers of the classes. Labels below
             0 stand for no class.
-        ignore: One more label that stands for no class.
-        spacing: Size of a voxel along each axis, for all cases or ``(n, 3)`` of each; None for 1.
-        empty_distance: Distance between a region and none; None for the diagonal of the volume.
-        overlap: Share of a window that its neighbour covers too, in prediction.
         frame: Returns where a case, by its row in this split, was cut from; None where it is whole.
         path: Name of the data, for messages.
     """
@@ -48,23 +46,21 @@ class VolumeRows(Dataset):
         cases: Cases,
         index: CaseIndex,
         rows: Tensor,
+        options: OwnVolumes,
         *,
         standardiser: Standardiser | None = None,
         numbers: Sequence[int] | None = None,
-        ignore: int | None = None,
-        spacing: Sequence[float] | Tensor | None = None,
-        empty_distance: float | None = None,
-        overlap: float = 0.5,
         frame: Callable[[int], Frame] | None = None,
         path: str = "volumes",
     ) -> None:
         if not len(rows) or len(rows) != len(index):
             raise ValueError(f"expected as many cases as rows, got {len(index)} and {len(rows)}")
         self.task, self.cases, self.index, self.rows = task, cases, index, rows
-        self.standardiser, self.numbers, self.ignore = standardiser, numbers, ignore
-        size = torch.tensor([1.0, 1.0, 1.0] if spacing is None else spacing, dtype=torch.float64)
+        self.standardiser, self.numbers, self.ignore = standardiser, numbers, options.ignore
+        size = torch.tensor(options.spacing or [1.0, 1.0, 1.0], dtype=torch.float64)
         self.spacing = size.expand(len(rows), 3)
-        self.empty_distance, self.overlap, self.frame = empty_distance, overlap, frame
+        self.empty_distance, self.overlap = options.empty_distance, options.overlap
+        self.frame = frame
         self.path = path
         self.samples, self.groups = index.names, index.groups
         columns = [
@@ -134,8 +130,7 @@ class VolumeRows(Dataset):
     def classes_of(self, labels: Array) -> Tensor:
         """Return the class of each voxel, int64, -1 where it has none."""
         values = torch.from_numpy(np.array(labels, dtype=np.int64))
-        if self.ignore is not None:
-            values.masked_fill_(values == self.ignore, VOID)
+        values.masked_fill_(values == self.ignore, VOID)
         if self.numbers is None:
             return values.clamp_(min=VOID)
         return class_numbers(self.path, values[None], self.numbers)[0]

@@ -17,6 +17,7 @@ from dmrnet.data.files.arrays.layout import by
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySource, Source
 from dmrnet.data.files.images import image_layout
+from dmrnet.data.files.rules import FileRules
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.splits.groups import NO_GROUPS, known_groups
 from dmrnet.data.volumes.cases import (
@@ -31,21 +32,6 @@ from dmrnet.data.volumes.cases import (
 
 LABEL_AXES = 4
 """Axes of labels ``(n, D, H, W)`` of volumes."""
-
-
-def has_voxel_labels(source: str | Source | None, groups: str | None = None) -> bool:
-    """Return whether the labels of some data are a class for every voxel.
-
-    Args:
-        source: Path of an ``.npz`` file, or data of Python.
-        groups: Name of the array of groups.
-    """
-    if isinstance(source, LazyDataset):
-        return source.label_axes == LABEL_AXES - 1
-    if not isinstance(source, str | ArraySource):
-        return False
-    opened = open_source(source, groups)
-    return TARGET in opened.reserved and opened.axes(TARGET) == LABEL_AXES
 
 
 class ArrayCases:
@@ -142,10 +128,9 @@ class Opened:
 
     Args:
         source: Path of an ``.npz`` file, or data of Python.
+        rules: Settings of the files.
         labelled: Whether every case must have labels; else they are not read.
         channels: Modalities of a training with their channels; None learns them from the cases.
-        groups: Name of the array of groups.
-        absent: Number that stands for an absent block, by modality.
         cells: Whether cases may hold NaN, for cells that are missing.
         pixels: Whether samples are images with a class for every pixel, read lazily.
 
@@ -161,11 +146,10 @@ class Opened:
     def __init__(
         self,
         source: str | Source,
+        rules: FileRules,
         *,
         labelled: bool,
         channels: Mapping[str, int] | None = None,
-        groups: str | None = None,
-        absent: Mapping[str, float] | None = None,
         cells: bool = False,
         pixels: bool = False,
     ) -> None:
@@ -173,7 +157,7 @@ class Opened:
         self.cases: Cases
         self.setting: Callable[[str, str, float], str]
         if isinstance(source, LazyDataset):
-            data = source.where_absent(absent or {})
+            data = source.where_absent(rules.absent)
             self.setting = data.setting
             self.path, self.cases = data.path, LazyCases(data, labelled)
             if pixels:
@@ -182,7 +166,7 @@ class Opened:
             self.groups = data.groups
         else:
             assert isinstance(source, str | ArraySource)
-            self._open_arrays(open_source(source, groups), labelled, channels, groups, absent or {})
+            self._open_arrays(open_source(source, rules.groups), rules, labelled, channels)
         assert isinstance(source, LazyDataset | str | ArraySource)
         skip = not isinstance(source, str) and source.bad_rows == "skip"
         number = len(self.cases)
@@ -199,12 +183,11 @@ class Opened:
     def _open_arrays(
         self,
         source: ArraySource,
+        rules: FileRules,
         labelled: bool,
         channels: Mapping[str, int] | None,
-        groups: str | None,
-        absent: Mapping[str, float],
     ) -> None:
-        self.path, absent = source.path, {**absent, **source.absent}
+        self.path, absent = source.path, {**rules.absent, **source.absent}
         self.setting = source.setting
         if channels is not None:
             source.check_known(tuple(channels))
@@ -243,7 +226,7 @@ class Opened:
         self.names = tuple(str(row) for row in range(rows))
         if SAMPLES in source.reserved:
             self.names = tuple(text(name) for name in source.read(SAMPLES))
-        if groups == NO_GROUPS:
+        if rules.groups == NO_GROUPS:
             return
         if source.groups in source.reserved:
             self.groups = known_groups(source.read(source.groups))

@@ -14,7 +14,7 @@ from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.splits.groups import group_codes, hold_out_groups
 from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.data.volumes.cases import CaseIndex, Cases
-from dmrnet.data.volumes.options import Regions, VolumeOptions
+from dmrnet.data.volumes.options import OwnVolumes, region_numbers
 from dmrnet.data.volumes.patches import PatchDataset
 from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.modalities import Modality, Task
@@ -25,47 +25,33 @@ Part = tuple[Cases, CaseIndex, Tensor]
 
 def volume_splits(
     name: str,
-    options: VolumeOptions,
-    parts: Mapping[str, Part | None],
-    classes: Sequence[str],
+    options: OwnVolumes,
+    parts: Mapping[str, Part],
     *,
     seed: int,
     standardiser: Standardiser | None,
-    regions: Mapping[str, Sequence[int]] | Regions = (),
     numbers: Sequence[int] | None = None,
-    ignore: int | None = None,
-    spacing: Sequence[float] | None = None,
-    empty_distance: float | None = None,
     notes: Sequence[str] = (),
     doubts: Mapping[str, Sequence[str]] | None = None,
-    whole_labels: bool = False,
 ) -> Splits:
     """Return patches to train on, and whole cases to validate and test on.
 
     Args:
         name: Name of the data set.
-        options: How volumes are cut.
-        parts: The cases of ``train``, ``val`` and ``test``; None where there is no test.
-        classes: Names of the classes; the first is the background.
+        options: How volumes are cut, and what labels mean; the first class is the background.
+        parts: The cases of ``train``, of ``val``, and of ``test`` if there are any.
         seed: Seed of the run.
         standardiser: Standardiser of the training cases; None where cases are standardised already.
-        regions: Numbers of the classes of each region that is scored, by name.
         numbers: Label of each class; None where labels are the numbers of the classes.
-        ignore: One more label that stands for no class.
-        spacing: Size of a voxel along each axis; None for 1.
-        empty_distance: HD95 between a region and none; None for the diagonal of the volume.
         notes: Sentences about the data.
         doubts: Sentences about what is probably wrong with the cases of each split.
-        whole_labels: Whether classes were given as numbers only.
 
     Raises:
         ValueError: If an option is out of range, or a modality is in no training case.
     """
     options.check_options()
-    some = dict(parts)
-    train = some["train"]
-    assert train is not None
-    index = train[1].of(train[2])
+    _, every, training = parts["train"]
+    index = every.of(training)
     for column, modality in enumerate(index.modalities):
         if not index.present[:, column].any():
             raise ValueError(
@@ -73,36 +59,30 @@ def volume_splits(
                 "learnt of it; leave it out"
             )
     sides = options.sides(index.sizes.amax(0).tolist())
-    named = tuple(regions.items()) if isinstance(regions, Mapping) else tuple(regions)
+    classes = tuple(options.classes or map(str, numbers or ()))
     task = Task(
         tuple(
             Modality(modality, "volume", (channels, *sides))
             for modality, channels in index.channels.items()
         ),
-        tuple(classes),
+        classes,
         dense=True,
         class_weights=class_weights(index.voxels, options.weights),
-        regions=tuple((region, tuple(members)) for region, members in named),
+        regions=region_numbers(options.regions, classes),
     )
     rows: dict[str, VolumeRows] = {}
-    for role in ("train", "val", "test"):
-        part = some.get(role)
-        if part is not None:
-            cases, known, numbered = part
-            rows[role] = VolumeRows(
-                task,
-                cases,
-                known.of(numbered),
-                numbered,
-                standardiser=standardiser,
-                numbers=numbers,
-                ignore=ignore,
-                spacing=spacing,
-                empty_distance=empty_distance,
-                overlap=options.overlap,
-                path=name,
-            )
-            rows[role].warnings = tuple((doubts or {}).get(role, ()))
+    for role, (cases, known, some) in parts.items():
+        rows[role] = VolumeRows(
+            task,
+            cases,
+            known.of(some),
+            some,
+            options,
+            standardiser=standardiser,
+            numbers=numbers,
+            path=name,
+        )
+        rows[role].warnings = tuple((doubts or {}).get(role, ()))
     patches = PatchDataset(
         rows["train"],
         sides,
@@ -128,7 +108,7 @@ def volume_splits(
         tuple(sentences),
         standardiser,
         columns=task.modalities,
-        whole_labels=whole_labels,
+        whole_labels=options.classes is None,
         warnings=warnings_of(rows["train"], rows["val"], rows.get("test")),
     )
 

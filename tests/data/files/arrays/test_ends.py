@@ -17,6 +17,7 @@ from dmrnet.data.files.arrays.ends import find_ends
 from dmrnet.data.files.arrays.layout import Layout
 from dmrnet.data.files.arrays.objects import odd_rows
 from dmrnet.data.files.reading import read_split
+from dmrnet.data.files.rules import FileRules
 from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.filling import Cells
 from dmrnet.data.loader import TrainLoader, by_length
@@ -48,7 +49,7 @@ def table() -> np.ndarray:
 
 def read(walk: object, **options: object) -> Splits:
     data = MultimodalDataset({"walk": walk, "tab": table()}, Y, **options)
-    return standardised(read_splits(data, data, None, 0, kinds=data.kinds))
+    return standardised(read_splits(data, data, None, 0, rules=FileRules(data.kinds)))
 
 
 def test_numbers_are_those_of_a_slow_reading() -> None:
@@ -116,7 +117,8 @@ def test_samples_read_one_by_one_are_those_read_at_once(cells: Cells) -> None:
     data = LazyDataset(items)
     lazy = lazy_splits(data, data, None, 0, 0.2, cells)
     whole = MultimodalDataset({"walk": rows, "tab": table()}, Y)
-    expected = standardised(read_splits(whole, whole, None, 0, kinds=whole.kinds, cells=cells))
+    rules = FileRules(whole.kinds, cells=cells)
+    expected = standardised(read_splits(whole, whole, None, 0, rules=rules))
     assert lazy.train.task.inputs == expected.train.task.inputs
     assert torch.equal(lazy.train.steps, expected.train.steps)
     for some in (torch.arange(24), torch.tensor([4, 2])):
@@ -235,7 +237,7 @@ def test_gaps_before_the_end_are_missing_cells() -> None:
         read(rows)
     data = MultimodalDataset({"walk": rows, "tab": table()}, Y)
     splits = standardised(
-        read_splits(data, data, None, 0, kinds=data.kinds, cells="mean+indicator")
+        read_splits(data, data, None, 0, rules=FileRules(data.kinds, cells="mean+indicator"))
     )
     array = splits.train.arrays["walk"]
     assert splits.train.task.inputs[0].shape[0] == 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -27,19 +27,6 @@ SUSPICIOUS = 0.1
 
 LEAST_TAIL = 3
 """Mean number of equal steps at the end from which padding is suspected."""
-
-
-@dataclass(frozen=True)
-class SequenceRules:
-    """Settings of sequences.
-
-    Attributes:
-        stated: Layouts that the settings state, by modality.
-        padding: Number that padded steps hold, by modality.
-    """
-
-    stated: Mapping[str, Layout] = field(default_factory=dict)
-    padding: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,14 @@ class ArraySource(Source):
         """Return the number of axes of an array."""
         return self.read(name).ndim
 
+    @property
+    def label_axes(self) -> int:
+        """2 if the labels are a class for every pixel, 3 for every voxel, 0 for other labels."""
+        axes = self.axes(TARGET) if TARGET in self.reserved else 0
+        if axes == 3 and any(self.axes(name) >= 3 for name in self.names):
+            return 2
+        return 3 if axes == 4 else 0
+
     def check_known(self, known: Sequence[str]) -> None:
         """Raise ValueError if there is a modality that is not among the known ones."""
         for name in self.names:

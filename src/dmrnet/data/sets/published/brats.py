@@ -6,12 +6,12 @@ coefficient of the whole tumour (WT), the tumour core (TC) and the enhancing tum
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dmrnet.data.sets.base import DataSettings
-from dmrnet.data.volumes.options import VolumeOptions
+from dmrnet.data.volumes.options import OwnVolumes, VolumeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class BraTS(VolumeOptions, DataSettings):
 
     def load(self, seed: int) -> Splits:
         """Return the splits; cases are read when they are taken, and of them what is needed."""
-        from dmrnet.data.brats.names import CLASSES, EMPTY_DISTANCE, REGIONS, SPACING, VERSION
+        from dmrnet.data.brats.names import VERSION
         from dmrnet.data.brats.prepared import Frames, PreparedCases
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.volumes.rows import VolumeRows
@@ -86,20 +86,30 @@ class BraTS(VolumeOptions, DataSettings):
         index = cases.index(provenance.content)
         splits = volume_splits(
             "brats",
-            self,
+            self.volumes,
             {role: (cases, index, part) for role, part in rows._asdict().items()},
-            CLASSES,
             seed=seed,
             standardiser=None,
-            regions=REGIONS,
-            spacing=SPACING,
-            empty_distance=EMPTY_DISTANCE,
             notes=notes,
         )
         for part in (splits.val, splits.test):
             assert isinstance(part, VolumeRows)
             part.frame = Frames(cases, part.rows)
         return splits
+
+    @property
+    def volumes(self) -> OwnVolumes:
+        """Settings of volumes: classes, regions and distances are those of the challenge."""
+        from dmrnet.data.brats.names import CLASSES, EMPTY_DISTANCE, REGIONS, SPACING
+
+        own = {one.name: getattr(self, one.name) for one in fields(VolumeOptions)}
+        return OwnVolumes(
+            **own,
+            classes=list(CLASSES),
+            regions=REGIONS,
+            spacing=list(SPACING),
+            empty_distance=EMPTY_DISTANCE,
+        )
 
     def open(self, path: str) -> Source:
         """Return a folder of further cases."""
@@ -125,7 +135,7 @@ class BraTS(VolumeOptions, DataSettings):
         """
         import torch
 
-        from dmrnet.data.brats.names import EMPTY_DISTANCE, SPACING, VERSION
+        from dmrnet.data.brats.names import VERSION
         from dmrnet.data.brats.prepared import CaseFolder, Frames, NiftiCases, PreparedCases
         from dmrnet.data.files.cache import cache_paths, read_cache
         from dmrnet.data.volumes.rows import VolumeRows
@@ -152,9 +162,7 @@ class BraTS(VolumeOptions, DataSettings):
             cases,
             index.of(rows),
             rows,
-            spacing=SPACING,
-            empty_distance=EMPTY_DISTANCE,
-            overlap=self.overlap,
+            self.volumes,
             frame=Frames(cases, rows),
             path=path,
         )
