@@ -194,6 +194,21 @@ class ArrayDataset(Dataset):
             self._content = fingerprint_of_arrays(self.arrays)
         return self._content
 
+    def some(self, rows: Tensor, arrays: Mapping[str, Tensor]) -> ArrayDataset:
+        """Return some samples, with the notes of all.
+
+        Args:
+            rows: int64 tensor ``(n,)`` of row numbers.
+            arrays: Tensor ``(n, ...)`` of each modality, those rows of `arrays`.
+        """
+        chosen = rows.tolist()
+        samples = self.samples and [self.samples[row] for row in chosen]
+        present, target = self.present[rows], self.target[rows]
+        part = ArrayDataset(self.task, arrays, present, target, samples, self.notes)
+        part.weight = None if self.weight is None else self.weight[rows]
+        part.groups = self.groups and tuple(self.groups[row] for row in chosen)
+        return part
+
     def standardise(self, standardiser: Standardiser) -> None:
         """Standardise every modality; float32 arrays in place, float64 arrays become float32.
 

@@ -13,9 +13,7 @@ from dmrnet.data.checks.concerns import class_notes, combination_notes, warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.arrays.ends import ONE_LENGTH, layout_of_ragged, steps_note
-from dmrnet.data.files.arrays.labels import (
-    learn_target,
-)
+from dmrnet.data.files.arrays.labels import learn_target
 from dmrnet.data.files.arrays.layout import (
     Layout,
     guess_layout,
@@ -31,8 +29,8 @@ from dmrnet.data.inputs.streaming import fit_streamed
 from dmrnet.data.python.item_summary import in_order
 from dmrnet.data.python.items import ItemRows, LazyDataset
 from dmrnet.data.python.usable import usable
-from dmrnet.data.splits.groups import group_codes, hold_out_groups
-from dmrnet.data.splits.split import generator, hold_out
+from dmrnet.data.splits.groups import hold_out_rows
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets import target_of
 
@@ -80,15 +78,13 @@ def lazy_splits(
     rows = torch.arange(len(train))
     if val is None:
         draw, strata = generator(seed, "split"), target_of(task).strata(whole.target)
-        held, wholly = hold_out(strata, val_share, draw), ""
-        if whole.groups is not None:
-            wholly = " in whole groups"
-            held = hold_out_groups(strata, group_codes(whole.groups), val_share, draw)
-            if not held.any():
-                raise ValueError(
-                    f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
-                    f"{100 * val_share:g} % out for validation; give val"
-                )
+        held = hold_out_rows(strata, whole.groups, val_share, draw)
+        if whole.groups is not None and not held.any():
+            raise ValueError(
+                f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
+                f"{100 * val_share:g} % out for validation; give val"
+            )
+        wholly = "" if whole.groups is None else " in whole groups"
         training = ItemRows(train, rows[~held], task, layouts, cells=filled)
         validation = ItemRows(train, rows[held], task, layouts, cells=filled)
         notes.append(

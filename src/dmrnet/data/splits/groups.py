@@ -48,6 +48,20 @@ def hold_out_rows(
     return hold_out_groups(target, group_codes(groups), share, draw, keep)
 
 
+def needed_rows(present: Tensor) -> Tensor:
+    """Return one row of each incomplete modality, so that training has all modalities.
+
+    Args:
+        present: Bool tensor ``(n, V)``, True where a row has the modality.
+
+    Returns:
+        Bool tensor ``(n,)``.
+    """
+    needed = torch.zeros(len(present), dtype=torch.bool)
+    needed[present.int().argmax(0)[~present.all(0)]] = True
+    return needed
+
+
 def hold_out_groups(
     target: Tensor,
     group: Tensor,

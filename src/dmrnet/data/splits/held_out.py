@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.data.splits.groups import group_codes, hold_out_groups
-from dmrnet.data.splits.split import generator, hold_out
+from dmrnet.data.splits.groups import hold_out_rows, needed_rows
+from dmrnet.data.splits.split import generator
 from dmrnet.targets import target_of
 
 
@@ -27,33 +26,23 @@ def validation_of(
     """
     if not 0 < share < 1:
         raise ValueError(f"expected val_share between 0 and 1, got {share}")
-    task, present, target = training.task, training.present, training.target
-    # One row of each incomplete modality stays, so that training has all modalities.
-    kept = torch.zeros(len(target), dtype=torch.bool)
-    kept[present.int().argmax(0)[~present.all(0)]] = True
-    draw, groups, strata = generator(seed, "split"), training.groups, target_of(task).strata(target)
-    if groups is None:
-        held, what = hold_out(strata, share, draw, kept), f"{len(target)} rows"
-    else:
-        held = hold_out_groups(strata, group_codes(groups), share, draw, kept)
-        what = f"{len(set(groups))} groups ({groups[0]!r}, ...) of {len(target)} rows"
+    groups, strata = training.groups, target_of(training.task).strata(training.target)
+    kept = needed_rows(training.present)
+    held = hold_out_rows(strata, groups, share, generator(seed, "split"), kept)
     if not held.any():
-        row_wise = "" if groups is None else ", or set groups to none to split row by row"
+        what, row_wise = f"{len(training)} rows", ""
+        if groups is not None:
+            what = f"{len(set(groups))} groups ({groups[0]!r}, ...) of {what}"
+            row_wise = ", or set groups to none to split row by row"
         raise ValueError(
             f"{path}: {what} in {len(strata.unique())} classes are too few to "
             f"hold {100 * share:g} % out for validation; give val, or raise val_share{row_wise}"
         )
     sides: list[tuple[Tensor, dict[str, Tensor]]]
     sides = [((~held).nonzero().flatten(), {}), (held.nonzero().flatten(), {})]
-    for name in task.modalities:
+    for name in training.task.modalities:
         array = training.arrays.pop(name)
         for rows, arrays in sides:
             arrays[name] = array[rows]
-    parts = []
-    for rows, arrays in sides:
-        names = training.samples and [training.samples[row] for row in rows.tolist()]
-        part = ArrayDataset(task, arrays, present[rows], target[rows], names)
-        part.weight = None if training.weight is None else training.weight[rows]
-        part.groups = groups and tuple(groups[row] for row in rows.tolist())
-        parts.append(part)
-    return parts[0], parts[1]
+    kept_part, held_part = (training.some(rows, arrays) for rows, arrays in sides)
+    return kept_part, held_part

@@ -49,14 +49,4 @@ def _some(part: Dataset, share: float, draw: torch.Generator) -> ArrayDataset:
     # Rows that are not held out stay, since hold_out leaves at least one of each class.
     strata = target_of(part.task).strata(part.target)
     kept = (~hold_out(strata, 1 - share, draw)).nonzero().flatten()
-    some = ArrayDataset(
-        part.task,
-        {name: array[kept] for name, array in part.arrays.items()},
-        part.present[kept],
-        part.target[kept],
-        None if part.samples is None else [part.samples[row] for row in kept.tolist()],
-        part.notes,
-    )
-    some.weight = None if part.weight is None else part.weight[kept]
-    some.groups = part.groups and tuple(part.groups[row] for row in kept.tolist())
-    return some
+    return part.some(kept, {name: array[kept] for name, array in part.arrays.items()})

@@ -175,12 +175,16 @@ class Scan:
 
 @dataclass
 class _CaseFacts:
-    rows: list[int] = field(default_factory=list)
-    sizes: list[tuple[int, int, int]] = field(default_factory=list)
-    hashes: list[dict[str, int]] = field(default_factory=list)
-    counts: list[dict[int, int] | None] = field(default_factory=list)
-    missing: list[dict[str, int]] = field(default_factory=list)
-    constant: list[dict[str, float]] = field(default_factory=list)
+    """Facts about one case; `contents` is what the fingerprint depends on."""
+
+    row: int
+    size: tuple[int, int, int]
+    counts: dict[int, int] | None = None
+    channels: dict[str, int] = field(default_factory=dict)
+    hashes: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+    constant: dict[str, float] = field(default_factory=dict)
+    contents: list[bytes | memoryview] = field(default_factory=list)
 
 
 def scan(
@@ -206,55 +210,54 @@ def scan(
         ValueError: If volumes of a case differ in size, a modality in channels, or a number is NaN
             or infinite; the message names case and modality.
     """
-    facts, digest = _CaseFacts(), blake2b(digest_size=8)
-    known = dict(channels or {})
+    facts: list[_CaseFacts] = []
+    digest, known = blake2b(digest_size=8), dict(channels or {})
     bad: dict[int, str] = {}
     for row in range(len(cases)):
         try:
-            _scan_case(path, cases, row, known, channels is None, cells, facts, digest)
+            case = _scan_case(path, cases, row, known, channels is None, cells)
         # Cases of the user's own may raise anything on a damaged file.
         except Exception as error:
             if not skip:
                 raise
             bad[row] = reason_of(error, f"{path}: case {row}")
-    lacking = [row for row, counts in enumerate(facts.counts) if counts is None]
+            continue
+        known |= case.channels
+        for content in case.contents:
+            digest.update(content)
+        case.contents.clear()
+        facts.append(case)
+    lacking = [case.row for case in facts if case.counts is None]
     if labelled and lacking:
         raise ValueError(
-            f"{path}: case {facts.rows[lacking[0]]} has no labels ({len(lacking)} such cases); "
+            f"{path}: case {lacking[0]} has no labels ({len(lacking)} such cases); "
             "leave such cases out"
         )
-    if not facts.sizes:
+    if not facts:
         if bad:
             raise ValueError(f"{path}: every case is bad; case 0: {bad[0]}")
         raise ValueError(f"{path}: expected at least one case, got none")
-    names = tuple(known)
-    table = torch.tensor([[one.get(name, 0) for name in names] for one in facts.hashes])
-    present = torch.tensor([[name in one for name in names] for one in facts.hashes])
-    sizes = torch.tensor(facts.sizes, dtype=torch.int64)
-    missing = torch.tensor([[one.get(name, 0) for name in names] for one in facts.missing])
-    content = digest.hexdigest()
-    return Scan(known, sizes, present, facts.counts, table, content, bad, missing, facts.constant)
+    return Scan(
+        known,
+        torch.tensor([case.size for case in facts], dtype=torch.int64),
+        torch.tensor([[name in case.hashes for name in known] for case in facts]),
+        [case.counts for case in facts],
+        torch.tensor([[case.hashes.get(name, 0) for name in known] for case in facts]),
+        digest.hexdigest(),
+        bad,
+        torch.tensor([[case.missing.get(name, 0) for name in known] for case in facts]),
+        [case.constant for case in facts],
+    )
 
 
 def _scan_case(
-    path: str,
-    cases: Cases,
-    row: int,
-    known: dict[str, int],
-    learn: bool,
-    cells: bool,
-    facts: _CaseFacts,
-    digest: blake2b,
-) -> None:
-    """Read a case, and add what is known of it only if all of it can be used."""
+    path: str, cases: Cases, row: int, known: Mapping[str, int], learn: bool, cells: bool
+) -> _CaseFacts:
+    """Read a case; `learn` is whether it may have other modalities than those known."""
     arrays, labels = read_case(path, cases, row, known)
     if not arrays:
         raise ValueError(f"{path}: case {row} has no modality; leave such cases out")
-    hashes: dict[str, int] = {}
-    new: dict[str, int] = {}
-    missing: dict[str, int] = {}
-    constant: dict[str, float] = {}
-    contents: list[bytes | memoryview] = []
+    case = _CaseFacts(row, next(iter(arrays.values())).shape[1:])
     for name, array in arrays.items():
         where = f"{path}: case {row}, modality {name}"
         if not learn and name not in known:
@@ -262,38 +265,28 @@ def _scan_case(
                 f"{path}: training had no modality {name!r}, so nothing is known of it; leave "
                 "it out, or rename it"
             )
-        new[name] = known.get(name, len(array))
-        if new[name] != len(array):
+        case.channels[name] = channels = known.get(name, len(array))
+        if channels != len(array):
             raise ValueError(
-                f"{where}: expected {new[name]} channels as in other cases, got {len(array)}"
+                f"{where}: expected {channels} channels as in other cases, got {len(array)}"
             )
         numbers = np.ascontiguousarray(array, dtype=np.float32)
-        gaps = int(np.isnan(numbers).sum())
+        case.missing[name] = gaps = int(np.isnan(numbers).sum())
         if gaps and not cells:
             raise ValueError(f"{where}: it holds NaN in part of its voxels; {FILL_IN}")
-        missing[name] = gaps
         if numbers.size >= LARGE_BLOCK and bool((numbers == numbers.flat[0]).all()):
-            constant[name] = float(numbers.flat[0])
+            case.constant[name] = float(numbers.flat[0])
         if np.isinf(numbers).any():
             raise ValueError(
                 f"{where}: it holds infinity; mend the value, or leave the modality out"
             )
-        contents += [name.encode(), numbers.data]
-        hashes[name] = array_hash(numbers)
-    counts = None
+        case.contents += [name.encode(), numbers.data]
+        case.hashes[name] = array_hash(numbers)
     if labels is not None:
         values, number = np.unique(labels, return_counts=True)
-        counts = dict(zip(values.tolist(), number.tolist(), strict=True))
-        contents.append(np.ascontiguousarray(labels, dtype=np.int64).data)
-    for content in contents:
-        digest.update(content)
-    known |= new
-    facts.rows.append(row)
-    facts.sizes.append(next(iter(arrays.values())).shape[1:])
-    facts.hashes.append(hashes)
-    facts.counts.append(counts)
-    facts.missing.append(missing)
-    facts.constant.append(constant)
+        case.counts = dict(zip(values.tolist(), number.tolist(), strict=True))
+        case.contents.append(np.ascontiguousarray(labels, dtype=np.int64).data)
+    return case
 
 
 def read_case(

@@ -11,8 +11,8 @@ from dmrnet.data.checks.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import Splits
 from dmrnet.data.dense import class_weights
 from dmrnet.data.inputs.standardise import Standardiser
-from dmrnet.data.splits.groups import group_codes, hold_out_groups
-from dmrnet.data.splits.split import generator, hold_out
+from dmrnet.data.splits.groups import hold_out_rows, needed_rows
+from dmrnet.data.splits.split import generator
 from dmrnet.data.volumes.cases import CaseIndex, Cases
 from dmrnet.data.volumes.options import OwnVolumes, region_numbers
 from dmrnet.data.volumes.patches import PatchDataset
@@ -136,15 +136,8 @@ def hold_out_cases(
         raise ValueError(f"expected val_share between 0 and 1, got {share}")
     number = len(index)
     draw, strata = generator(seed, "volumes", "val"), torch.zeros(number, dtype=torch.int64)
-    kept = torch.zeros(number, dtype=torch.bool)
-    # One case of each incomplete modality stays, so that training has all modalities.
-    kept[index.present.int().argmax(0)[~index.present.all(0)]] = True
-    wholly = ""
-    if index.groups is None:
-        held = hold_out(strata, share, draw, kept)
-    else:
-        held = hold_out_groups(strata, group_codes(index.groups), share, draw, kept)
-        wholly = " in whole groups"
+    held = hold_out_rows(strata, index.groups, share, draw, needed_rows(index.present))
+    wholly = "" if index.groups is None else " in whole groups"
     if not held.any():
         raise ValueError(
             f"{path}: {number} volumes are too few to hold {100 * share:g} % out for validation; "
