@@ -71,9 +71,9 @@ class Target(ABC):
     name: ClassVar[str]
     counts: ClassVar[bool] = True
 
-    @abstractmethod
     def outputs(self, task: Task) -> int:
-        """Return the number of outputs, O."""
+        """Return the number of outputs, O; by default one for each class, label or number."""
+        return len(task.classes)
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, smoothing: float = 0.0) -> TaskLoss:

@@ -39,10 +39,6 @@ class Classes(Target):
 
     name: ClassVar[str] = "classes"
 
-    def outputs(self, task: Task) -> int:
-        """Return the number of classes."""
-        return len(task.classes)
-
     def loss(self, outputs: Tensor, target: Tensor, smoothing: float = 0.0) -> TaskLoss:
         """Return the cross-entropy of each sample; targets are int64 ``(B,)``."""
         return cross_entropy(outputs, target, smoothing)

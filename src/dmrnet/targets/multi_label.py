@@ -36,10 +36,6 @@ class MultiLabel(Target):
     name: ClassVar[str] = "multi-label"
     counts: ClassVar[bool] = False
 
-    def outputs(self, task: Task) -> int:
-        """Return the number of labels."""
-        return len(task.classes)
-
     def loss(self, outputs: Tensor, target: Tensor, smoothing: float = 0.0) -> TaskLoss:
         """Return the binary cross-entropy of each sample, averaged over the labels."""
         refuse_smoothing(smoothing, "several labels")

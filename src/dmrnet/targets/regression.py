@@ -36,10 +36,6 @@ class Regression(Target):
     name: ClassVar[str] = "regression"
     counts: ClassVar[bool] = False
 
-    def outputs(self, task: Task) -> int:
-        """Return the number of targets."""
-        return len(task.classes)
-
     def loss(self, outputs: Tensor, target: Tensor, smoothing: float = 0.0) -> TaskLoss:
         """Return the squared error of each sample, averaged over its targets."""
         refuse_smoothing(smoothing, "regression")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmrnet.data.brats.names import AXES, CLASSES, DIRECTIONS, LABELS, MODALITIES, SPACING
+from dmrnet.data.files.arrays.bad_rows import file_fault
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.objects import array_hash
 from dmrnet.data.files.media.nifti import Volume, file_axes, read_volume, sizes
@@ -97,9 +98,7 @@ def decode_case(
         try:
             volumes[role] = _checked(role, read_volume(read()), numbers)
         except (ValueError, OSError) as error:
-            missing = isinstance(error, FileNotFoundError)
-            reason = "is missing" if missing else getattr(error, "strerror", None)
-            faults.append((role, reason or str(error)))
+            faults.append((role, file_fault(error)))
     names = [name for name in MODALITIES if name in volumes]
     if not names:
         return None, faults

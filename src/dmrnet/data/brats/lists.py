@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from dmrnet.hints import nearest
@@ -68,12 +69,10 @@ def check_apart(lists: Mapping[str, Sequence[str]]) -> None:
     Raises:
         ValueError: If there is one.
     """
-    settings = list(lists)
-    for place, one in enumerate(settings):
-        for other in settings[place + 1 :]:
-            both = sorted(set(lists[one]) & set(lists[other]))
-            if both:
-                raise ValueError(
-                    f"brats: {one} and {other} share {len(both)} cases, {both[0]} among them; "
-                    "a case may be in one split only"
-                )
+    for one, other in combinations(lists, 2):
+        both = sorted(set(lists[one]) & set(lists[other]))
+        if both:
+            raise ValueError(
+                f"brats: {one} and {other} share {len(both)} cases, {both[0]} among them; "
+                "a case may be in one split only"
+            )

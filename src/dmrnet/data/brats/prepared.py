@@ -207,15 +207,7 @@ class _Facts(NamedTuple):
 
     @classmethod
     def of(cls, case: DecodedCase) -> _Facts:
-        return cls(
-            case.shape,
-            case.whole,
-            case.start,
-            case.affine,
-            case.present,
-            case.voxels,
-            case.hashes,
-        )
+        return cls(*(getattr(case, name) for name in cls._fields))
 
 
 class Frames:

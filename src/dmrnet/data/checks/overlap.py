@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -105,25 +106,22 @@ def overlap_warnings(hashes: Mapping[str, Tensor], modalities: Sequence[str]) ->
         hashes: `row_hashes` of each split by name, in the order train, val, test.
         modalities: V names.
     """
-    warnings, roles = [], list(hashes)
-    for number, role in enumerate(roles):
-        mine = hashes[role]
-        for other in roles[:number]:
-            known = hashes[other]
-            rows = copies(mine, known)
-            if count := int(rows.sum()):
-                again = len(known) - len(_one(known).unique())
+    warnings = []
+    for (other, known), (role, mine) in combinations(hashes.items(), 2):
+        rows = copies(mine, known)
+        if count := int(rows.sum()):
+            again = len(known) - len(_one(known).unique())
+            warnings.append(
+                f"{role}: {_of(count, len(rows))} are in {other} too, number for number"
+                + (f" ({again} of {len(known)} rows repeat within {other})" if again else "")
+                + f"; scores on {role} are then not of new samples"
+            )
+        for column, name in enumerate(modalities if len(modalities) > 1 else ()):
+            alone = copies_of(mine[:, column], known[:, column]) & ~rows
+            if count := int(alone.sum()):
                 warnings.append(
-                    f"{role}: {_of(count, len(rows))} are in {other} too, number for number"
-                    + (f" ({again} of {len(known)} rows repeat within {other})" if again else "")
-                    + f"; scores on {role} are then not of new samples"
+                    f"{role}: {name} of {_of(count, len(rows))} is that of a row in {other}"
                 )
-            for column, name in enumerate(modalities if len(modalities) > 1 else ()):
-                alone = copies_of(mine[:, column], known[:, column]) & ~rows
-                if count := int(alone.sum()):
-                    warnings.append(
-                        f"{role}: {name} of {_of(count, len(rows))} is that of a row in {other}"
-                    )
     return warnings
 
 
@@ -137,19 +135,17 @@ def group_warnings(
         word: What they are called.
         most: Number of groups to name.
     """
-    warnings, roles = [], list(groups)
-    for number, role in enumerate(roles):
-        mine = groups[role]
-        for other in roles[:number]:
-            shared = sorted(set(mine) & set(groups[other]))
-            if shared:
-                of = len(set(mine))
-                rows = sum(name in set(shared) for name in mine)
-                names = ", ".join(shared[:most]) + (", ..." if len(shared) > most else "")
-                warnings.append(
-                    f"{role}: {len(shared)} of {of} {word}, {_of(rows, len(mine))}, are in "
-                    f"{other} too ({names}); scores on {role} say little about new ones"
-                )
+    warnings = []
+    for (other, known), (role, mine) in combinations(groups.items(), 2):
+        shared = sorted(set(mine) & set(known))
+        if shared:
+            of = len(set(mine))
+            rows = sum(name in set(shared) for name in mine)
+            names = ", ".join(shared[:most]) + (", ..." if len(shared) > most else "")
+            warnings.append(
+                f"{role}: {len(shared)} of {of} {word}, {_of(rows, len(mine))}, are in "
+                f"{other} too ({names}); scores on {role} say little about new ones"
+            )
     return warnings
 
 

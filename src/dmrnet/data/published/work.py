@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmrnet.data.files.arrays.bad_rows import file_fault
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import (
     ProgressCallback,
@@ -242,9 +243,7 @@ def _part(path: Path, files: Sequence[File], decode: Decoder) -> dict[str, Array
             checksums.append(checksum(content, file.name))
             values.append(decode(content))
         except (ValueError, OSError) as error:
-            missing = isinstance(error, FileNotFoundError)
-            reason = "is missing" if missing else getattr(error, "strerror", None)
-            reasons.append(reason or str(error))
+            reasons.append(file_fault(error))
             bad.append(file.name)
     texts = {"bad": bad, "reason": reasons, "sha256": checksums}
     part = {"values": np.stack(values) if values else np.zeros(0)}

@@ -30,7 +30,7 @@ from dmrnet.data.python.item_summary import in_order
 from dmrnet.data.python.items import ItemRows, LazyDataset
 from dmrnet.data.python.usable import usable
 from dmrnet.data.splits.groups import hold_out_rows
-from dmrnet.data.splits.split import generator
+from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets import target_of
 
@@ -78,13 +78,16 @@ def lazy_splits(
     rows = torch.arange(len(train))
     if val is None:
         draw, strata = generator(seed, "split"), target_of(task).strata(whole.target)
-        held = hold_out_rows(strata, whole.groups, val_share, draw)
-        if whole.groups is not None and not held.any():
-            raise ValueError(
-                f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
-                f"{100 * val_share:g} % out for validation; give val"
-            )
-        wholly = "" if whole.groups is None else " in whole groups"
+        held, wholly = hold_out(strata, val_share, draw), ""
+        # Groups are drawn after the rows, which is part of what a seed means.
+        if whole.groups is not None:
+            wholly = " in whole groups"
+            held = hold_out_rows(strata, whole.groups, val_share, draw)
+            if not held.any():
+                raise ValueError(
+                    f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
+                    f"{100 * val_share:g} % out for validation; give val"
+                )
         training = ItemRows(train, rows[~held], task, layouts, cells=filled)
         validation = ItemRows(train, rows[held], task, layouts, cells=filled)
         notes.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,26 @@ def items_of(records: Any) -> Iterator[Any]:  # noqa: ANN401
             raise ValueError("expected at least one record, got none")
         return (records[number] for number in range(len(records)))
     return iter(records)
+
+
+class SomeItems:
+    """Some items of what has items by number.
+
+    Args:
+        items: Object with ``items[i]``, such as a torch data set.
+        rows: Numbers of the items.
+    """
+
+    def __init__(self, items: Any, rows: Sequence[int]) -> None:  # noqa: ANN401
+        self.items, self.rows = items, rows
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:  # noqa: ANN401
+        """Return an item."""
+        return self.items[self.rows[row]]
 
 
 def how_to_read(samples: object) -> str:

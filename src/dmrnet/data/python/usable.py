@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any
 
 from dmrnet.data.files.arrays.bad_rows import SkippedRow
 from dmrnet.data.files.arrays.ends import layout_of_ragged
 from dmrnet.data.files.arrays.layout import Layout, matching_layout
 from dmrnet.data.files.arrays.numbers import FILL_IN
 from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.records import SomeItems
 from dmrnet.modalities import Modality, Task
-
-
-class _Some:
-    """Some items of a map-style data set."""
-
-    def __init__(self, items: Any, rows: Sequence[int]) -> None:  # noqa: ANN401
-        self.items, self.rows = items, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> Any:  # noqa: ANN401
-        return self.items[self.rows[row]]
 
 
 def usable(
@@ -75,7 +62,7 @@ def usable(
 def some_of(data: LazyDataset, rows: Sequence[int]) -> LazyDataset:
     """Return some samples, of which none is skipped."""
     made = copy(data)
-    made.items, made.bad_rows = _Some(data.items, rows), "refuse"
+    made.items, made.bad_rows = SomeItems(data.items, rows), "refuse"
     made.groups = data.groups and tuple(data.groups[row] for row in rows)
     summary = data.summary.restricted(rows)
     summary.measure(data.kinds)

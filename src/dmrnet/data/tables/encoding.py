@@ -73,15 +73,10 @@ class Encoding:
         return cls(modalities, size, stored["samples_in_sound"])
 
 
-def fit_encoding(
-    path: str,
-    table: CellsByColumn,
-    columns: Mapping[str, str] | None,
-    others: Sequence[str],
-    size: tuple[int, int] | None,
-    samples_in_sound: int | None,
-) -> Encoding:
-    """Return how a training table is read.
+def fit_modalities(
+    path: str, table: CellsByColumn, columns: Mapping[str, str] | None, others: Sequence[str]
+) -> dict[str, ModalityEncoding]:
+    """Return how each modality of a training table is read.
 
     Args:
         path: Path of the table, for messages.
@@ -89,15 +84,12 @@ def fit_encoding(
         columns: Columns of each modality, joined by ``+``; None takes columns named
             ``modality.column`` together, and each column of files as a modality.
         others: Columns that are no modality: labels, names, groups.
-        size: See `Encoding`.
-        samples_in_sound: See `Encoding`.
 
     Raises:
         ValueError: If a column is missing, or a modality holds columns that do not go together.
     """
     chosen = _by_name(path, table, others) if columns is None else _stated(path, table, columns)
-    modalities = {name: _modality(path, name, table, of) for name, of in chosen.items()}
-    return Encoding(modalities, size, samples_in_sound)
+    return {name: _modality(path, name, table, of) for name, of in chosen.items()}
 
 
 def _stated(

@@ -12,7 +12,7 @@ import numpy as np
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import GROUPS, SAMPLES, TARGET, ArraySource
 from dmrnet.data.tables.columns import CellsByColumn, item_column, list_column, number, read_columns
-from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, category_notes, fit_encoding
+from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, category_notes, fit_modalities
 from dmrnet.data.tables.files import decode, find_files, with_folders
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
@@ -207,7 +207,7 @@ def fit_source(
 
     Args:
         path: CSV or Parquet file.
-        columns: Columns of each modality, joined by ``+``; see `fit_encoding`.
+        columns: Columns of each modality, joined by ``+``; see `fit_modalities`.
         roles: Columns of ``y``, ``samples`` and ``groups``.
         size: Height and width of images.
         samples_in_sound: Number of samples of a sound.
@@ -226,10 +226,10 @@ def fit_source(
                 f"{path}: expected {_ROLES[role]} in a column {column!r}; "
                 f"{nearest(column, list(table))}"
             )
-    encoding = fit_encoding(path, table, columns, [*roles.values()], size, samples_in_sound)
-    check_names(list(encoding.modalities))
-    source = TableSource(path, table, encoding, roles)
-    source.notes = (*notes, *category_notes(encoding.modalities))
+    modalities = fit_modalities(path, table, columns, [*roles.values()])
+    check_names(list(modalities))
+    source = TableSource(path, table, Encoding(modalities, size, samples_in_sound), roles)
+    source.notes = (*notes, *category_notes(modalities))
     return source
 
 

@@ -37,21 +37,6 @@ class Cases(Protocol):
         ...
 
 
-class SomeCases:
-    """Some cases, by the numbers that they have among all."""
-
-    def __init__(self, cases: Cases, rows: Sequence[int]) -> None:
-        self.cases, self.rows = cases, rows
-
-    def __len__(self) -> int:
-        """Return the number of cases."""
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
-        """Return the arrays of a case and its labels."""
-        return self.cases[self.rows[row]]
-
-
 class Frame(NamedTuple):
     """Position of a case in the volume that it was cut from.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,7 @@ def restored(classes: Array, frame: Frame | None, numbers: Sequence[int] | None 
     if frame is None:
         return labels
     background = 0 if numbers is None else numbers[0]
-    whole = np.full(frame.shape, background, dtype=labels.dtype)
-    at = tuple(
-        slice(first, first + side) for first, side in zip(frame.start, labels.shape, strict=True)
-    )
-    whole[at] = labels
-    flipped: Array = np.flip(whole, tuple(axis for axis, flip in enumerate(frame.flips) if flip))
-    return flipped.transpose(np.argsort(frame.axes))
+    return _placed(labels, np.full(frame.shape, background, dtype=labels.dtype), frame)
 
 
 def restored_probabilities(values: Array, frame: Frame | None) -> Array:
@@ -61,13 +56,19 @@ def restored_probabilities(values: Array, frame: Frame | None) -> Array:
     """
     if frame is None:
         return values
-    outside = [np.ones(1, dtype=np.float32), *[np.zeros(1, dtype=np.float32)] * (len(values) - 1)]
-    whole = np.stack([np.full(frame.shape, *value) for value in outside])
-    at = tuple(
+    whole = np.zeros((len(values), *frame.shape), dtype=np.float32)
+    whole[0] = 1
+    return _placed(values, whole, frame)
+
+
+def _placed(values: Array, whole: Array, frame: Frame) -> Array:
+    """Put a case into the whole volume ``(..., D, H, W)``; return it along the axes of its file."""
+    box: tuple[Any, ...] = tuple(
         slice(first, first + side)
-        for first, side in zip(frame.start, values.shape[1:], strict=True)
+        for first, side in zip(frame.start, values.shape[-3:], strict=True)
     )
-    whole[(slice(None), *at)] = values
-    back = tuple(1 + axis for axis, flip in enumerate(frame.flips) if flip)
+    whole[(..., *box)] = values
+    back = tuple(axis - 3 for axis, flip in enumerate(frame.flips) if flip)
     flipped: Array = np.flip(whole, back)
-    return flipped.transpose(0, *(1 + np.argsort(frame.axes)))
+    leading = flipped.ndim - 3
+    return flipped.transpose(*range(leading), *(leading + np.argsort(frame.axes)))

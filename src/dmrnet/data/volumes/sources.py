@@ -19,12 +19,12 @@ from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySourc
 from dmrnet.data.files.images import image_layout
 from dmrnet.data.files.rules import FileRules
 from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.records import SomeItems
 from dmrnet.data.splits.groups import NO_GROUPS, known_groups
 from dmrnet.data.volumes.cases import (
     CaseIndex,
     Cases,
     Scan,
-    SomeCases,
     array_of,
     is_nothing,
     scan,
@@ -176,7 +176,7 @@ class Opened:
         self.skipped = skipped_rows(self.scan.bad, self.names)
         if self.skipped:
             kept = [row for row in range(number) if row not in self.scan.bad]
-            self.cases = SomeCases(self.cases, kept)
+            self.cases = SomeItems(self.cases, kept)
             self.names = tuple(self.names[row] for row in kept)
             self.groups = self.groups and tuple(self.groups[row] for row in kept)
 

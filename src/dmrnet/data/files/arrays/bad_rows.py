@@ -77,6 +77,17 @@ def skipped_rows(bad: Mapping[int, str], names: tuple[str, ...] | None) -> tuple
     )
 
 
+def file_fault(error: Exception) -> str:
+    """Return what is wrong with a file that could not be read or decoded.
+
+    >>> file_fault(FileNotFoundError(2, "No such file")), file_fault(ValueError("is empty"))
+    ('is missing', 'is empty')
+    """
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return getattr(error, "strerror", None) or str(error)
+
+
 def reason_of(error: Exception, where: str) -> str:
     """Return an error as the reason why a sample is skipped, without its place.
 

@@ -126,8 +126,7 @@ def learn_target(
     Raises:
         ValueError: If `y` has two readings, or does not fit what is wanted.
     """
-    if wanted not in ("auto", *TARGET_NAMES):
-        raise ValueError(f"unknown target {wanted!r}; {nearest(wanted, ('auto', *TARGET_NAMES))}")
+    check_target(wanted, labels)
     shape = y.shape
     if y.ndim > 2:
         raise ValueError(
@@ -172,13 +171,13 @@ def known_target(path: str, y: Array, task: Task) -> Tensor:
     """
     if y.ndim == 2 and y.shape[1] == 1 and task.target != "multi-label":
         y = y[:, 0]
-    if task.target == "regression":
-        values = _as_numbers(path, y)
-        _check_columns(path, y, values, task)
-        return torch.from_numpy(values)
-    if task.target == "multi-label":
-        values = _as_hot(path, y)
-        _check_columns(path, y, values, task)
+    if task.target in ("regression", "multi-label"):
+        values = (_as_numbers if task.target == "regression" else _as_hot)(path, y)
+        if values.shape[1] != len(task.classes):
+            raise ValueError(
+                f"{path}: expected y with a column for each of {', '.join(task.classes)}, got "
+                f"shape {y.shape}"
+            )
         return torch.from_numpy(values)
     if y.ndim == 2:
         values = _one_hot(path, y)
@@ -379,11 +378,3 @@ def _as_numbers(path: str, y: Array) -> Array:
             "it, or leave such rows out"
         )
     return values
-
-
-def _check_columns(path: str, y: Array, values: Array, task: Task) -> None:
-    if values.shape[1] != len(task.classes):
-        raise ValueError(
-            f"{path}: expected y with a column for each of {', '.join(task.classes)}, got shape "
-            f"{y.shape}"
-        )

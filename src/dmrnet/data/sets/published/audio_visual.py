@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -141,11 +142,8 @@ def clip_splits(
 
 def frame(least_seconds: float = 0.0) -> Callable[[bytes], Array]:
     """Return a decoder of JPEG files, or of the first frame of videos, to stored frames."""
-
-    def decode(content: bytes) -> Array:
-        return picture(content, *FRAME, least_seconds)
-
-    return decode
+    height, width = FRAME
+    return partial(picture, height=height, width=width, least_seconds=least_seconds)
 
 
 def sound(seconds: int) -> Callable[[bytes], Array]:

@@ -7,6 +7,7 @@ released code reads. Scored by ACER.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import DataSettings
@@ -108,7 +109,7 @@ def shared(samples: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     ('1 of 3 test samples are also in train', '1 of 3 test samples are also in val')
     """
     notes = []
-    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+    for one, other in combinations(SPLITS, 2):
         both = len(set(samples[one]) & set(samples[other]))
         if both:
             notes.append(f"{both} of {len(samples[other])} {other} samples are also in {one}")
