@@ -15,8 +15,8 @@ from torch import Tensor
 
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, Where
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.targets import CLASSES, Target
-from dmrnet.targets.precision import at_least_float32
 
 NUMBERS_AT_ONCE = 1 << 22
 """Number of feature values that are fused together: 16 MB in float32, about the size of a CPU's

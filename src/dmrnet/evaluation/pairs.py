@@ -12,8 +12,8 @@ from dmrnet.evaluation.combinations import Model, check_labels, rows_at_once, ro
 from dmrnet.evaluation.finite import FiniteLogits
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.targets import CLASSES, Target
-from dmrnet.targets.precision import at_least_float32
 
 CELLS_AT_ONCE = 1 << 22
 """Maximum number of cells of the table of combinations by patterns of presence."""

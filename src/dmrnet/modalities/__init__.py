@@ -1,4 +1,4 @@
-"""Names, combinations and masks of modalities, and samplers of masks. Does not use ``torch.nn``."""
+"""Names, combinations and masks of modalities, samplers of masks; precision. No ``torch.nn``."""
 
 from dmrnet.modalities.batch import Batch, Inputs, Where, rows_of
 from dmrnet.modalities.combinations import (

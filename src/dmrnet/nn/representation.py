@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.layers.norm import BatchNorm
 from dmrnet.nn.layers.pointwise import Pointwise
-from dmrnet.targets.precision import at_least_float32
 
 Predicts = Literal["log_var", "log_sigma"]
 """Output of the variance head: log sigma^2, or log sigma as printed in Eq. 6."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
-from dmrnet.targets.precision import at_least_float32
 
 Reduction = Literal["sum", "position", "mean"]
 """Reduction over the channels and positions of a sample: sum both; sum channels and average

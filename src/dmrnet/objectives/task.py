@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.predictor import Output
 from dmrnet.targets import CLASSES, Target, TaskLoss, cross_entropy
-from dmrnet.targets.precision import at_least_float32
 
 __all__ = [
     "VOID",

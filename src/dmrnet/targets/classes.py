@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.targets.base import Target, TaskLoss
-from dmrnet.targets.precision import at_least_float32
 
 UNLABELLED = -1
 """Target of a sample that has no class."""

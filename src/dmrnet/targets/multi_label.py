@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.targets.base import Target, TaskLoss, refuse_smoothing
 from dmrnet.targets.classes import UNLABELLED, log_mean
-from dmrnet.targets.precision import at_least_float32
 
 
 def binary_cross_entropy(logits: Tensor, target: Tensor) -> TaskLoss:

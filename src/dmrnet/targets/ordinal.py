@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.targets.base import Scale, TaskLoss, refuse_smoothing
 from dmrnet.targets.classes import Classes, kl, log_mean
-from dmrnet.targets.precision import at_least_float32
 
 
 def class_log_probabilities(outputs: Tensor, dim: int = 1) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.modalities import Task
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.targets.base import Scale, Target, TaskLoss, refuse_smoothing
-from dmrnet.targets.precision import at_least_float32
 
 
 def squared_error(outputs: Tensor, target: Tensor) -> TaskLoss:

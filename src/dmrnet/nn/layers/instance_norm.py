@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.targets.precision import at_least_float32
+from dmrnet.modalities.precision import at_least_float32
 
 
 class InstanceNorm(nn.Module):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.modalities.rows import channels_last
-from dmrnet.targets.precision import at_least_float32
 
 
 def sum_selected(maps: Sequence[Tensor], rows: Tensor, mask: Tensor) -> Tensor:

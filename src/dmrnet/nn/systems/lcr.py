@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.fusion import Fused
 from dmrnet.nn.networks.custom_fusion import MixFusion
-from dmrnet.targets.precision import at_least_float32
 
 LEAST_WEIGHT = 0.01
 """Smallest weight of a training step in the mean distance between two modalities."""

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.objectives.task import VOID, resized
 from dmrnet.objectives.term import Step, Term
-from dmrnet.targets.precision import at_least_float32
 
 SMOOTH = 1e-7
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.systems.tokens.flex_moe import expert_of
 from dmrnet.objectives.term import Step, Term
-from dmrnet.targets.precision import at_least_float32
 
 EPSILON = 1e-10
 """Keeps the coefficient of variation finite where nothing was chosen."""

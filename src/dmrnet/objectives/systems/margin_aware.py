@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.grid import pooled_to
 from dmrnet.nn.layers.frozen import Frozen
 from dmrnet.objectives.term import Step, Term
-from dmrnet.targets.precision import at_least_float32
 
 MOST_ROWS = 4096
 """Largest number of positions that are compared with each other, in dense tasks."""

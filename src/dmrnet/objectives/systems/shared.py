@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.fusion import over_space
 from dmrnet.objectives.term import Step, Term
-from dmrnet.targets.precision import at_least_float32
 
 AlignPairs = Literal["all", "cyclic", "chain"]
 """Pairs of modalities whose shared features are aligned: all pairs; neighbours, with the last and

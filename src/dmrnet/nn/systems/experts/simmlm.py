@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs, Modality
+from dmrnet.modalities.precision import at_least_float32
 from dmrnet.nn.encoders.build import build_encoder
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked, masked_all, over_maps
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.systems.experts.unimodal import Expert, PixelExpert
-from dmrnet.targets.precision import at_least_float32
 
 
 class GateEncoder(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.targets.precision import at_least_float32
+from dmrnet.modalities.precision import at_least_float32
 
 NOISE_FLOOR = 1e-2
 """Added to the deviation of the gate's noise, as in Shazeer et al."""
