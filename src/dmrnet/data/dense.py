@@ -181,14 +181,14 @@ def median_frequency(pixels: Tensor) -> Tensor:
     """
     in_images = ((pixels > 0).long() * pixels.sum(1, keepdim=True)).sum(0).double()
     frequency = pixels.sum(0).double() / in_images
-    known = frequency[~frequency.isnan()].sort().values
+    known = frequency[~frequency.isnan()]
     if not len(known):
         raise ValueError(
             f"expected labelled pixels to weigh classes by, got none in {len(pixels)} training "
             "images"
         )
     # torch.median would take the lower of two middle values.
-    median = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
+    median = float(np.median(known.numpy()))
     weight: Tensor = (median / frequency).nan_to_num(0.0).float()
     return weight
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from dmrnet.data.brats.names import AXES, CLASSES, DIRECTIONS, LABELS, MODALITIES, SPACING
 from dmrnet.data.files.arrays.bad_rows import file_fault
@@ -56,22 +57,22 @@ class DecodedCase:
         return file_axes(self.affine, DIRECTIONS) != (AXES, (False, False, False))
 
     @property
-    def present(self) -> list[bool]:
-        """Whether it has each modality."""
-        return [name in self.inputs for name in MODALITIES]
+    def facts(self) -> dict[str, Array]:
+        """What a table of cases says of it, besides names, shape and presence.
 
-    @property
-    def hashes(self) -> list[int]:
-        """Hash of each modality; 0 where it lacks it."""
-        return [array_hash(self.inputs[name]) if name in self.inputs else 0 for name in MODALITIES]
-
-    @property
-    def voxels(self) -> list[int]:
-        """Number of voxels of each class; 0 without labels."""
-        if self.labels is None:
-            return [0] * len(CLASSES)
-        counts: list[int] = np.bincount(self.labels.ravel(), minlength=len(CLASSES)).tolist()
-        return counts
+        ``hash`` is that of each modality, 0 where it lacks it; ``voxels`` the number of each class,
+        0 without labels.
+        """
+        inputs = [self.inputs.get(name) for name in MODALITIES]
+        labels = np.zeros(0, dtype=np.uint8) if self.labels is None else self.labels.ravel()
+        return {
+            "start": np.array(self.start),
+            "whole": np.array(self.whole),
+            "affine": self.affine,
+            "turned": np.array(self.turned),
+            "voxels": np.bincount(labels, minlength=len(CLASSES)),
+            "hash": np.array([0 if one is None else array_hash(one) for one in inputs]),
+        }
 
 
 def decode_case(
@@ -131,7 +132,7 @@ def _cut(
         order = np.zeros(max(numbers) + 1, dtype=np.uint8)
         order[list(numbers)] = np.arange(len(numbers))
         classes = order[given]
-    box = _box(kept)
+    (box,) = find_objects(kept.astype(np.uint8))
     depth, height, width = brain.shape
     return DecodedCase(
         {name: _standardise(one[box]) for name, one in values.items()},
@@ -167,16 +168,6 @@ def _checked(role: str, volume: Volume, numbers: tuple[int, ...]) -> Volume:
     if seen.min() == seen.max():
         raise ValueError(f"holds one value within the brain, {seen[0]:g}")
     return volume
-
-
-def _box(mask: Array) -> tuple[slice, slice, slice]:
-    """Return the smallest box of the true voxels of a mask ``(D, H, W)``."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        inside = np.flatnonzero(mask.any(axis=others))
-        sides.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return sides[0], sides[1], sides[2]
 
 
 def _standardise(values: Array) -> Array:

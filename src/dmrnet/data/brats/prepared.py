@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,35 +26,20 @@ from dmrnet.untrusted import check_inside, check_regular, folders_of
 CHANNELS = dict.fromkeys(MODALITIES, 1)
 
 
-class PreparedCases:
-    """Cases of the prepared arrays, as views of the memory maps; see `dmrnet.data.published.brats`.
+class TabledCases:
+    """Cases of which a table says what is known without reading them.
 
-    Args:
-        arrays: Prepared arrays.
+    Attributes:
+        table: Columns by name, a row a case; see `dmrnet.data.published.brats`.
     """
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self.maps = {role: MappedArray(arrays[role]) for role in (*MODALITIES, LABELS)}
-        self.table = {key: arrays[key] for key in arrays if key not in self.maps}
+    table: Mapping[str, Array]
 
     def __len__(self) -> int:
         return len(self.table["name"])
 
-    def __getitem__(self, row: int) -> tuple[dict[str, Array], Array | None]:
-        """Return the modalities ``(1, D, H, W)`` and the classes ``(D, H, W)`` of a case."""
-        shape, first = self.table["shape"][row].tolist(), self.table["first"]
-
-        def view(role: str) -> Array:
-            return self.maps[role].array[first[row] : first[row + 1]].reshape(shape)
-
-        has = self.table["present"][row]
-        inputs = {
-            name: view(name)[None] for name, present in zip(MODALITIES, has, strict=True) if present
-        }
-        return inputs, view(LABELS) if self.table["labelled"][row] else None
-
     def index(self, content: str) -> CaseIndex:
-        """Return what is known of the cases; `content` is the fingerprint of the cache."""
+        """Return what is known of the cases; `content` is their fingerprint."""
         tensor = {key: torch.from_numpy(self.table[key]) for key in ("shape", "present", "voxels")}
         return CaseIndex(
             tuple(self.table["name"].tolist()),
@@ -76,6 +62,31 @@ class PreparedCases:
         turned = "turned" in table and bool(table["turned"][row])
         how = file_axes(affine, DIRECTIONS) if turned else (AXES,)
         return Frame((depth, height, width), (d, h, w), affine, numbers, *how)
+
+
+class PreparedCases(TabledCases):
+    """Cases of the prepared arrays, as views of the memory maps; see `dmrnet.data.published.brats`.
+
+    Args:
+        arrays: Prepared arrays.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.maps = {role: MappedArray(arrays[role]) for role in (*MODALITIES, LABELS)}
+        self.table = {key: arrays[key] for key in arrays if key not in self.maps}
+
+    def __getitem__(self, row: int) -> tuple[dict[str, Array], Array | None]:
+        """Return the modalities ``(1, D, H, W)`` and the classes ``(D, H, W)`` of a case."""
+        shape, first = self.table["shape"][row].tolist(), self.table["first"]
+
+        def view(role: str) -> Array:
+            return self.maps[role].array[first[row] : first[row + 1]].reshape(shape)
+
+        has = self.table["present"][row]
+        inputs = {
+            name: view(name)[None] for name, present in zip(MODALITIES, has, strict=True) if present
+        }
+        return inputs, view(LABELS) if self.table["labelled"][row] else None
 
 
 class CaseFolder(Source):
@@ -103,7 +114,7 @@ class CaseFolder(Source):
         return type(self)(self.path, bad_rows)
 
 
-class NiftiCases:
+class NiftiCases(TabledCases):
     """Cases in folders of NIfTI files, decoded when they are taken; the last one is kept.
 
     A modality without a file is absent.
@@ -112,6 +123,9 @@ class NiftiCases:
         path: Folder of cases in the layout of any year, or of one case.
         need_labels: Whether every case must have labels; else labels are not read.
         skip: Whether cases that cannot be used are left out; they are `skipped`.
+
+    Attributes:
+        content: Fingerprint of the cases.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no case in it.
@@ -124,23 +138,31 @@ class NiftiCases:
         self.cases, self.roots = find_cases([Path(path)]), folders_of([Path(path)])
         self.need_labels = need_labels
         self._last: tuple[int, DecodedCase] | None = None
-        self.facts: list[_Facts] = []
+        facts: list[dict[str, Array]] = []
         bad: dict[int, str] = {}
         for row, case in enumerate(self.cases):
             try:
-                self.facts.append(_Facts.of(self.decode(row)))
+                decoded = self.decode(row)
             except (ValueError, OSError) as error:
                 if not skip:
                     raise
                 bad[row] = reason_of(error, case.name)
-        if not self.facts:
+                continue
+            has = np.array([name in decoded.inputs for name in MODALITIES])
+            facts.append({**decoded.facts, "shape": np.array(decoded.shape), "present": has})
+        if not facts:
             raise ValueError(f"{path}: every case is bad; {self.cases[0].name}: {bad[0]}")
         self.skipped = skipped_rows(bad, tuple(case.name for case in self.cases))
         self.cases = [case for row, case in enumerate(self.cases) if row not in bad]
         self._last = None  # Numbers of cases have changed.
-
-    def __len__(self) -> int:
-        return len(self.cases)
+        self.table = {
+            "name": np.array([case.name for case in self.cases]),
+            "patient": np.array([case.patient for case in self.cases]),
+            "year": np.array(self.cases[0].year),
+            **{key: np.stack([one[key] for one in facts]) for key in facts[0]},
+        }
+        hashes = repr(self.table["hash"].tolist()).encode()
+        self.content = blake2b(hashes, digest_size=8).hexdigest()
 
     def __getitem__(self, row: int) -> tuple[dict[str, Array], Array | None]:
         """Return the modalities ``(1, D, H, W)`` and the classes ``(D, H, W)`` of a case."""
@@ -168,46 +190,10 @@ class NiftiCases:
             self._last = row, decoded
         return self._last[1]
 
-    def index(self) -> CaseIndex:
-        """Return what is known of the cases."""
-        return CaseIndex(
-            tuple(case.name for case in self.cases),
-            CHANNELS,
-            torch.tensor([one.shape for one in self.facts]),
-            torch.tensor([one.present for one in self.facts]),
-            torch.tensor([one.voxels for one in self.facts]),
-            blake2b(repr([one.hashes for one in self.facts]).encode(), digest_size=8).hexdigest(),
-            tuple(case.patient for case in self.cases),
-            torch.tensor([one.hashes for one in self.facts]),
-        )
-
-    def frame(self, row: int) -> Frame:
-        """Return where a case was cut from."""
-        one = self.facts[row]
-        numbers = numbers_of(self.cases[row].year)
-        how = file_axes(one.affine, DIRECTIONS)
-        return Frame(one.whole, one.start, one.affine, numbers, *how)
-
     def _read(self, path: Path) -> bytes:
         check_inside(path, self.roots)
         check_regular(path)
         return path.read_bytes()
-
-
-class _Facts(NamedTuple):
-    """Facts about a case that are kept without its volumes."""
-
-    shape: tuple[int, int, int]
-    whole: tuple[int, int, int]
-    start: tuple[int, int, int]
-    affine: Array
-    present: list[bool]
-    voxels: list[int]
-    hashes: list[int]
-
-    @classmethod
-    def of(cls, case: DecodedCase) -> _Facts:
-        return cls(*(getattr(case, name) for name in cls._fields))
 
 
 class Frames:
@@ -218,7 +204,7 @@ class Frames:
         rows: int64 ``(n,)``, numbers of the cases of the split.
     """
 
-    def __init__(self, cases: PreparedCases | NiftiCases, rows: Tensor) -> None:
+    def __init__(self, cases: TabledCases, rows: Tensor) -> None:
         self.cases, self.rows = cases, rows
 
     def __call__(self, row: int) -> Frame:

@@ -145,13 +145,8 @@ def _part(path: Path, case: Case, files: dict[str, File]) -> dict[str, Array]:
         part |= {
             **decoded.inputs,
             **({} if labels is None else {LABELS: labels}),
-            "start": np.array(decoded.start),
-            "whole": np.array(decoded.whole),
-            "affine": decoded.affine,
             "outside": np.array(decoded.outside),
-            "turned": np.array(decoded.turned),
-            "hash": np.array(decoded.hashes),
-            "voxels": np.array(decoded.voxels),
+            **decoded.facts,
         }
     write_arrays(path, part)
     return part

@@ -34,7 +34,6 @@ class Summary:
             the longest.
         kinds: Kind of each modality whose sequences differ in length.
         row_shapes: Shape of each modality of each sample.
-        has: Names of the modalities of each sample.
         labels: Label of each sample.
         missing: Number of missing cells, which are NaN, by modality and sample; those without any
             are left out.
@@ -47,7 +46,6 @@ class Summary:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     row_shapes: list[dict[str, tuple[int, ...]]] = field(default_factory=list)
-    has: list[frozenset[str]] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     missing: dict[str, dict[int, int]] = field(default_factory=dict)
     digest: str = ""
@@ -82,7 +80,6 @@ class Summary:
             summary.hashes.append(hashes)
             summary.row_shapes.append({name: array.shape for name, array in inputs.items()})
             digest.update(repr(label).encode())
-            summary.has.append(frozenset(inputs))
             summary.labels.append(label)
         summary.digest = digest.hexdigest()
         if data.bad_rows == "refuse":
@@ -107,7 +104,6 @@ class Summary:
 
         return Summary(
             row_shapes=[self.row_shapes[row] for row in rows],
-            has=[self.has[row] for row in rows],
             labels=[self.labels[row] for row in rows],
             missing=moved(self.missing),
             digest=blake2b(repr((self.digest, *rows)).encode(), digest_size=4).hexdigest(),

@@ -257,7 +257,7 @@ class ItemRows(Dataset):
                     f"{nearest(name, task.modalities)}"
                 )
         self.present = torch.tensor(
-            [[name in summary.has[row] for name in task.modalities] for row in rows.tolist()]
+            [[name in summary.row_shapes[row] for name in task.modalities] for row in rows.tolist()]
         )
         for name, counts in summary.missing.items():
             some = [row for row in rows.tolist() if row in counts]

@@ -171,24 +171,8 @@ class DataSettings(ABC):
             FileNotFoundError: If the file does not exist.
             ValueError: If the file is wrong, or this data set cannot be tested on a file.
         """
-        if not task.dense:
-            return self._read_rows(path, task, standardiser, columns, need_target)
-        if task.axes == 3:
-            from dmrnet.data.volumes.own import read_volumes
-
-            own, rules = self.volumes, self.rules
-            return read_volumes(path, task, standardiser, own, need_target, rules)
-        return self._read_images(path, task, standardiser, need_target)
-
-    def _read_rows(
-        self,
-        path: str | Source,
-        task: Task,
-        standardiser: Standardiser | None,
-        columns: Sequence[str] | None,
-        need_target: bool,
-    ) -> Dataset:
-        """Read samples with targets of their own, such as one class."""
+        if task.dense:
+            return self._read_dense(path, task, standardiser, need_target)
         from dmrnet.data.files.arrays.source import ArraySource
         from dmrnet.data.files.reading import read_further
         from dmrnet.data.python.items import LazyDataset
@@ -200,14 +184,15 @@ class DataSettings(ABC):
         assert isinstance(path, str | ArraySource)
         return read_further(path, task, standardiser, self.rules, columns, need_target)
 
-    def _read_images(
-        self,
-        path: str | Source,
-        task: Task,
-        standardiser: Standardiser | None,
-        need_target: bool,
+    def _read_dense(
+        self, path: str | Source, task: Task, standardiser: Standardiser | None, need_target: bool
     ) -> Dataset:
-        """Read images with a class for every pixel."""
+        """Read images or volumes with a class for every pixel or voxel."""
+        if task.axes == 3:
+            from dmrnet.data.volumes.own import read_volumes
+
+            own, rules = self.volumes, self.rules
+            return read_volumes(path, task, standardiser, own, need_target, rules)
         from dmrnet.data.files.arrays.source import ArraySource
         from dmrnet.data.python.items import LazyDataset
 

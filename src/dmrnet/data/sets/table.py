@@ -76,19 +76,14 @@ class TableRows(OwnFiles, InMemory):
         rules = FileRules(groups=groups, absent=self.absent_values, cells=self.cells)
         splits = read_splits(train, val, test, seed, self.val_share, rules)
         sources = {"train": train, "val": val, "test": test}
+        tables = {role: one for role, one in sources.items() if isinstance(one, type(train))}
         notes = [
             f"{role}: {count} of {one.rows} files of {name} are missing"
-            for role, one in sources.items()
-            if isinstance(one, type(train))
+            for role, one in tables.items()
             for name, count in one.missing_files.items()
             if count
         ]
-        notes += [
-            f"{role}: {note}"
-            for role, one in sources.items()
-            if isinstance(one, type(train))
-            for note in one.notes
-        ]
+        notes += [f"{role}: {note}" for role, one in tables.items() for note in one.notes]
         return replace(
             splits,
             name="table",

@@ -156,7 +156,11 @@ class BraTS(VolumeOptions, DataSettings):
                     raise ValueError(f"{path}: none of {len(cases)} cases has labels")
         else:
             cases = NiftiCases(path, need_target, source.bad_rows == "skip")
-            index, rows, skipped = cases.index(), torch.arange(len(cases)), cases.skipped
+            index, rows, skipped = (
+                cases.index(cases.content),
+                torch.arange(len(cases)),
+                cases.skipped,
+            )
         volumes = VolumeRows(
             task,
             cases,
