@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dmrnet.data.checks.concerns import warnings_of
+from dmrnet.data.checks.concerns import absences, warnings_of
 from dmrnet.data.dataset import Splits
 from dmrnet.data.dense import LabelledImages, class_weights, tile_side, training_tiles
 from dmrnet.data.files.arrays.source import Source
@@ -142,12 +142,7 @@ def tile_splits(
         wholly = "" if groups is None else f" in {len(set(groups))} whole groups"
         notes.insert(0, f"val: {share} of train held out{wholly} ({len(held)} images, seed {seed})")
     for role, some in rows.items():
-        counts = (~training.present[some]).sum(0).tolist()
-        notes += [
-            f"{role}: {modality} is absent in {absent} of {len(some)} images"
-            for modality, absent in zip(task.modalities, counts, strict=True)
-            if absent
-        ]
+        notes += absences(role, training.present[some], task.modalities, "images")
         notes += training.cell_notes(role, some)
     return Splits(
         name,

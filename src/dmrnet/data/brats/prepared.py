@@ -196,17 +196,12 @@ class NiftiCases(TabledCases):
         return path.read_bytes()
 
 
-class Frames:
-    """Positions of the cases of a split in their source volumes, by row.
+def frame_of(cases: TabledCases, rows: Tensor, row: int) -> Frame:
+    """Return where a case of a split was cut from.
 
     Args:
         cases: All cases.
         rows: int64 ``(n,)``, numbers of the cases of the split.
+        row: Row of the case in the split.
     """
-
-    def __init__(self, cases: TabledCases, rows: Tensor) -> None:
-        self.cases, self.rows = cases, rows
-
-    def __call__(self, row: int) -> Frame:
-        """Return where a case was cut from."""
-        return self.cases.frame(int(self.rows[row]))
+    return cases.frame(int(rows[row]))

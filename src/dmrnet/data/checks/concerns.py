@@ -204,3 +204,19 @@ def absence_notes(
             if count
         ]
     return notes
+
+
+def absences(role: str, present: Tensor, names: Sequence[str], what: str) -> list[str]:
+    """Return a sentence on each modality that is absent in some samples.
+
+    Args:
+        role: Name of the split.
+        present: Bool tensor ``(n, V)``.
+        names: V names.
+        what: Word for the samples, such as images.
+    """
+    return [
+        f"{role}: {name} is absent in {count} of {len(present)} {what}"
+        for name, count in zip(names, (~present).sum(0).tolist(), strict=True)
+        if count
+    ]

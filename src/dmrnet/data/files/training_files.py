@@ -11,7 +11,7 @@ from dmrnet.data.checks.concerns import absence_notes, class_notes, combination_
 from dmrnet.data.dataset import ArrayDataset, Splits
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.disguise import constants
-from dmrnet.data.files.arrays.ends import padding_notes, steps_notes
+from dmrnet.data.files.arrays.ends import padding_note, steps_notes
 from dmrnet.data.files.arrays.labels import TargetColumn, learn_target
 from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind, reading_notes
 from dmrnet.data.files.arrays.source import RESERVED, ArraySource
@@ -64,7 +64,7 @@ def read_splits(
     column = learn_target(archive.path, table.target, rules.target, rules.labels)
     training, notes = _training(table, names, rules, column)
     task = training.task
-    doubts += padding_notes("train", task.inputs, training.arrays, training.present, archive)
+    doubts += _padding_doubts(training, archive)
     if archive.weights is not None:
         training.weight = torch.from_numpy(archive.weights)
     training.groups = groups_of(table, rules.groups)
@@ -105,6 +105,16 @@ def read_splits(
         warnings=warnings_of(training, validation, testing),
         cells=rules.cells,
     )
+
+
+def _padding_doubts(training: ArrayDataset, archive: ArraySource) -> list[str]:
+    """Return sentences on sequences of one length that end in steps of one number."""
+    notes = []
+    for column, one in enumerate(training.task.inputs):
+        if one.kind == "sequence" and not one.ragged:
+            rows = training.arrays[one.name][training.present[:, column]].numpy()
+            notes.append(padding_note(one.name, rows, archive))
+    return [f"train: {note}" for note in notes if note]
 
 
 def _held_out_note(

@@ -97,7 +97,7 @@ def lazy_splits(
         training, validation = whole, every_row(val, task, layouts, cells=filled)
     testing = None if test is None else every_row(test, task, layouts, cells=filled)
     standardiser = fit_streamed(
-        _training_tensors(training), task.modalities, cells, tuple(summary.kinds)
+        _tensors_of(training), task.modalities, cells, tuple(summary.kinds)
     ).leave(unscaled)
     parts = {"train": training, "val": validation, "test": testing}
     for role, part in parts.items():
@@ -174,7 +174,7 @@ def every_row(
     return rows
 
 
-def _training_tensors(train: ItemRows) -> Iterator[dict[str, Tensor]]:
+def _tensors_of(train: ItemRows) -> Iterator[dict[str, Tensor]]:
     """Read the training samples in order, channels first."""
     for inputs, _ in in_order(train.data, train.rows.tolist()):
         yield {

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.inputs.transforms import integer, uniform
 from dmrnet.data.splits.split import generator
+from dmrnet.data.volumes.options import VolumeOptions
 from dmrnet.data.volumes.rows import VOID, VolumeRows
 from dmrnet.modalities import Batch
 
@@ -27,35 +28,24 @@ class PatchDataset(Dataset):
     Args:
         volumes: Volumes to cut.
         sides: Depth, height and width of a patch.
-        number: Number of patches of each volume in an epoch.
-        foreground: Share of the patches that are laid around a voxel of such a class, in volumes
-            that have one; the others lie anywhere.
+        options: How many patches there are, where they lie, and how they are augmented.
         seed: Seed of the run.
-        flip: Whether each axis is reversed in half of the patches, at random.
-        intensity: Largest random change of a modality's numbers; see `VolumeOptions`.
     """
 
     samples: tuple[str, ...]
 
     def __init__(
-        self,
-        volumes: VolumeRows,
-        sides: Sequence[int],
-        number: int,
-        foreground: float,
-        seed: int,
-        flip: bool,
-        intensity: float = 0.0,
+        self, volumes: VolumeRows, sides: Sequence[int], options: VolumeOptions, seed: int
     ) -> None:
-        self.volumes, self.number, self.foreground = volumes, number, foreground
-        self.sides = tuple(sides)
-        self.seed, self.flip, self.intensity = seed, flip, intensity
+        self.volumes, self.sides, self.seed = volumes, tuple(sides), seed
+        self.number, self.foreground = options.patches, options.foreground
+        self.flip, self.intensity = options.augment == "flip", options.intensity
         self.task, self.pixels, self._content = volumes.task, volumes.pixels, volumes.content
         self.row_hashes = volumes.row_hashes  # of whole volumes, with which others are compared
-        self.target = volumes.target.repeat_interleave(number)
-        self.present = volumes.present.repeat_interleave(number, 0)
+        self.target = volumes.target.repeat_interleave(self.number)
+        self.present = volumes.present.repeat_interleave(self.number, 0)
         self.samples = tuple(
-            f"{name}, patch {k}" for name in volumes.samples for k in range(number)
+            f"{name}, patch {k}" for name in volumes.samples for k in range(self.number)
         )
 
     def start(self, row: int, draw: torch.Generator) -> list[int]:

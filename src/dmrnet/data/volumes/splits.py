@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from dmrnet.data.checks.concerns import combination_notes, warnings_of
+from dmrnet.data.checks.concerns import absences, combination_notes, warnings_of
 from dmrnet.data.dataset import Splits
 from dmrnet.data.dense import class_weights
 from dmrnet.data.inputs.standardise import Standardiser
@@ -83,21 +83,13 @@ def volume_splits(
             path=name,
         )
         rows[role].warnings = tuple((doubts or {}).get(role, ()))
-    patches = PatchDataset(
-        rows["train"],
-        sides,
-        options.patches,
-        options.foreground,
-        seed,
-        options.augment == "flip",
-        options.intensity,
-    )
+    patches = PatchDataset(rows["train"], sides, options, seed)
     by = " x ".join(map(str, sides))
     sentences = [
         f"trained on {options.patches} patches of {by} voxels of each volume an epoch; validated "
         f"and tested on whole volumes, in windows of that size",
         *notes,
-        *_absences(rows["train"]),
+        *absences("train", rows["train"].present, task.modalities, "volumes"),
         *combination_notes(rows["train"].present, task.modalities),
     ]
     return Splits(
@@ -111,15 +103,6 @@ def volume_splits(
         whole_labels=options.classes is None,
         warnings=warnings_of(rows["train"], rows["val"], rows.get("test")),
     )
-
-
-def _absences(train: VolumeRows) -> list[str]:
-    counts = (~train.present).sum(0).tolist()
-    return [
-        f"train: {name} is absent in {count} of {len(train)} volumes"
-        for name, count in zip(train.task.modalities, counts, strict=True)
-        if count
-    ]
 
 
 def hold_out_cases(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind
 from dmrnet.data.files.arrays.numbers import Array
@@ -235,30 +234,6 @@ def steps_note(role: str, name: str, lengths: Array) -> str:
         f"{role}: {name} has {lengths.min()} to {lengths.max()} steps, {lengths.mean():.1f} on "
         "average"
     )
-
-
-def padding_notes(
-    role: str,
-    inputs: Sequence[Modality],
-    arrays: Mapping[str, Tensor],
-    present: Tensor,
-    source: ArraySource,
-) -> list[str]:
-    """Return sentences on sequences of one length that end in steps of one number.
-
-    Args:
-        role: Name of the split.
-        inputs: Modalities of the columns of `present`.
-        arrays: Rows ``(n, C, T)`` of each sequence, by name.
-        present: Bool tensor ``(n, V)``.
-        source: Source of the arrays.
-    """
-    notes = []
-    for column, one in enumerate(inputs):
-        if one.kind == "sequence" and not one.ragged:
-            rows = arrays[one.name][present[:, column]].numpy()
-            notes.append(padding_note(one.name, rows, source))
-    return [f"{role}: {note}" for note in notes if note]
 
 
 def padding_note(name: str, array: Array, source: ArraySource) -> str | None:

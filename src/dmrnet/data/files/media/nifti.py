@@ -15,7 +15,7 @@ from dmrnet.storage import write_bytes
 from dmrnet.untrusted import gunzip, most_bytes
 
 if TYPE_CHECKING:
-    import nibabel as nib
+    pass
 
 GZIP = b"\x1f\x8b"
 """First bytes of a file compressed by gzip, whatever its name."""
@@ -134,14 +134,6 @@ def file_axes(affine: Array, codes: str) -> tuple[tuple[int, int, int], tuple[bo
     return (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2])
 
 
-def labels_image(labels: Array, affine: Array) -> nib.Nifti1Image:
-    """Return an image of labels ``(D, H, W)``, which are stored as uint8."""
-    image = nibabel().Nifti1Image(np.asarray(labels, dtype=np.uint8), affine)
-    image.header.set_xyzt_units("mm")
-    result: nib.Nifti1Image = image
-    return result
-
-
 def write_labels(path: Path, labels: Array, affine: Array) -> None:
     """Write labels of voxels as a NIfTI file, whole or not at all; the same bytes every time.
 
@@ -150,7 +142,9 @@ def write_labels(path: Path, labels: Array, affine: Array) -> None:
         labels: Labels ``(D, H, W)`` from 0 to 255.
         affine: Matrix ``(4, 4)`` from voxels to millimetres.
     """
-    content = labels_image(labels, affine).to_bytes()
+    image = nibabel().Nifti1Image(np.asarray(labels, dtype=np.uint8), affine)
+    image.header.set_xyzt_units("mm")
+    content = image.to_bytes()
     write_bytes(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 

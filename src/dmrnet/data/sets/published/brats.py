@@ -7,6 +7,7 @@ coefficient of the whole tumour (WT), the tumour core (TC) and the enhancing tum
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -61,23 +62,28 @@ class BraTS(VolumeOptions, DataSettings):
     def load(self, seed: int) -> Splits:
         """Return the splits; cases are read when they are taken, and of them what is needed."""
         from dmrnet.data.brats.names import VERSION
-        from dmrnet.data.brats.prepared import Frames, PreparedCases
+        from dmrnet.data.brats.prepared import PreparedCases, frame_of
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.volumes.rows import VolumeRows
         from dmrnet.data.volumes.splits import volume_splits
 
         arrays, provenance = read_cache("brats", self.root, VERSION)
-        self._check_year(int(arrays["year"]))
+        year = int(arrays["year"])
+        if self.year is not None and self.year != year:
+            raise ValueError(
+                f"brats: expected the prepared cases to be of {self.year}, those in {self.root} "
+                f"are {f'of {year}' if year else 'of no year that their names say'}"
+            )
         split_seed = seed if self.split_seed is None else self.split_seed
         rows, how = self._rows(arrays, split_seed)
         patients: list[str] = arrays["patient"].tolist()
         people = [{patients[row] for row in part.tolist()} for part in rows]
         both = people[0] & people[2] | people[1] & people[2]
         unlabelled = int((~arrays["labelled"]).sum())
-        year = f" of {arrays['year']}" if arrays["year"] else ""
         notes = (
-            f"BraTS{year}: {len(rows.train)} train, {len(rows.val)} val, {len(rows.test)} test "
-            f"cases of {len(people[0])}, {len(people[1])} and {len(people[2])} patients; {how}",
+            f"BraTS{f' of {year}' if year else ''}: {len(rows.train)} train, {len(rows.val)} val, "
+            f"{len(rows.test)} test cases of {len(people[0])}, {len(people[1])} and "
+            f"{len(people[2])} patients; {how}",
             *([f"{len(both)} patients of test are also in train or val"] if both else []),
             *([f"{unlabelled} cases without labels are left out"] if unlabelled else []),
             *skipped_note(provenance),
@@ -94,7 +100,7 @@ class BraTS(VolumeOptions, DataSettings):
         )
         for part in (splits.val, splits.test):
             assert isinstance(part, VolumeRows)
-            part.frame = Frames(cases, part.rows)
+            part.frame = partial(frame_of, cases, part.rows)
         return splits
 
     @property
@@ -136,7 +142,7 @@ class BraTS(VolumeOptions, DataSettings):
         import torch
 
         from dmrnet.data.brats.names import VERSION
-        from dmrnet.data.brats.prepared import CaseFolder, Frames, NiftiCases, PreparedCases
+        from dmrnet.data.brats.prepared import CaseFolder, NiftiCases, PreparedCases, frame_of
         from dmrnet.data.files.cache import cache_paths, read_cache
         from dmrnet.data.volumes.rows import VolumeRows
 
@@ -167,18 +173,11 @@ class BraTS(VolumeOptions, DataSettings):
             index.of(rows),
             rows,
             self.volumes,
-            frame=Frames(cases, rows),
+            frame=partial(frame_of, cases, rows),
             path=path,
         )
         volumes.leave_out(skipped)
         return volumes
-
-    def _check_year(self, year: int) -> None:
-        if self.year is not None and self.year != year:
-            raise ValueError(
-                f"brats: expected the prepared cases to be of {self.year}, those in {self.root} "
-                f"are {f'of {year}' if year else 'of no year that their names say'}"
-            )
 
     def _rows(self, arrays: dict[str, Array], seed: int) -> tuple[Rows, str]:
         """Return the rows of each split, and how they were chosen."""
