@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,13 +13,10 @@ from torchvision import tv_tensors
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
-from dmrnet.data.inputs.transforms import RandomFlip, Symmetry, Transform, integer, uniform
+from dmrnet.data.inputs.transforms import Transform, integer, uniform
 from dmrnet.data.inputs.views import View
 from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Batch
-
-if TYPE_CHECKING:
-    from dmrnet.data.sets.images import Images
 
 CELL = 32
 """Cell size, in pixels, of the index that locates foreground classes."""
@@ -125,24 +122,6 @@ class TileDataset(Dataset):
         tile = self.images.cut(row // self.number, box)
         tile["labels"] = tv_tensors.Mask(tile["labels"])
         return tile if self.transform is None else self.transform(tile, draw)
-
-
-def training_tiles(
-    training: LabelledImages, pixels: Tensor, side: int, options: Images, seed: int
-) -> TileDataset:
-    """Return the tiles to train on; `options.seldom` of them show another than the commonest class.
-
-    Args:
-        training: Training images.
-        pixels: Number of pixels of each class in each of them, int64 ``(n, M)``.
-        side: Side of a tile.
-        options: Settings of the user's own images.
-        seed: Seed of the run.
-    """
-    commonest = int(pixels.sum(0).argmax())
-    others = tuple(label for label in range(pixels.shape[1]) if label != commonest)
-    change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[options.augment]
-    return TileDataset(training, side, options.tiles, others, options.seldom, seed, change)
 
 
 def _cells(foreground: Array) -> Tensor:

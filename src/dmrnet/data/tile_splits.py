@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dmrnet.data.checks.concerns import absences, warnings_of
 from dmrnet.data.dataset import Splits
-from dmrnet.data.dense import LabelledImages, class_weights, tile_side, training_tiles
+from dmrnet.data.dense import LabelledImages, TileDataset, class_weights, tile_side
 from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.inputs.transforms import RandomFlip, Symmetry
 from dmrnet.data.pixel_labels import numbers_of_training
 from dmrnet.data.splits.groups import hold_out_rows
 from dmrnet.data.splits.split import generator
@@ -118,12 +119,13 @@ def tile_splits(
     rows = {"train": torch.arange(len(pixels))}
     if val is None:
         rows = _held_out(training, pixels, options.val_share, seed)
+    mine = pixels[rows["train"]]
     side = tile_side(options.tile, training.smallest_side(rows["train"]))
     task = Task(
         tuple(Modality(one, "image", (c, side, side)) for one, c in training.channels.items()),
         tuple(options.classes or map(str, numbers)),
         dense=True,
-        class_weights=class_weights(pixels[rows["train"]], options.weights),
+        class_weights=class_weights(mine, options.weights),
     )
     standardiser = training.fit(rows["train"]).leave(options.left_unscaled)
     parts = {role: training.part(role, some, task, standardiser) for role, some in rows.items()}
@@ -132,7 +134,10 @@ def tile_splits(
             part = type(training)(source, options, task, standardiser).whole(task, standardiser)
             part.warnings = tuple(one.replace("file: ", f"{role}: ", 1) for one in part.warnings)
             parts[role] = part
-    tiles = training_tiles(parts["train"], pixels[rows["train"]], side, options, seed)
+    commonest = int(mine.sum(0).argmax())
+    seldom = [label for label in range(len(task.classes)) if label != commonest]
+    change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[options.augment]
+    tiles = TileDataset(parts["train"], side, options.tiles, seldom, options.seldom, seed, change)
     notes = [
         f"trained on {options.tiles} tiles of {side} x {side} of each image an epoch; validated "
         "and tested on whole images"

@@ -13,7 +13,6 @@ from torch import Tensor
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
-from dmrnet.data.files.arrays.disguise import disguise_notes
 from dmrnet.data.files.arrays.source import TARGET, ArraySource
 from dmrnet.data.files.reading import check_groups, groups_of
 from dmrnet.data.files.rules import USUAL_RULES, FileRules
@@ -84,8 +83,7 @@ def read_image_file(
     # `read_table` expects one label per sample.
     archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
     table = read_table(archive, names, names, rules, fine=fine, cells=cells, sequences=False)
-    given = dict(zip(names, table.present.T, strict=True))
-    doubts = disguise_notes(table.arrays, given, usual, archive.setting)
+    doubts = table.doubts(archive, names, usual)
     if labels is not None and table.file_rows is not None:
         labels = labels[torch.from_numpy(table.file_rows)]
     if labels is not None and len(labels) != table.rows:

@@ -26,7 +26,7 @@ from dmrnet.data.files.arrays.layout import Layout, matching_layout
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import ArraySource
 from dmrnet.data.files.rules import FileRules
-from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
+from dmrnet.data.files.sample_table import SampleTable, read_table
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import ended, without_padding
@@ -80,7 +80,8 @@ class FileReader:
         )
         doubts = []
         if self.usual is not None:
-            doubts = doubts_of(role, archive, table, self.task.modalities, self.usual)
+            found = table.doubts(archive, self.task.modalities, self.usual)
+            doubts = [f"{role}: {note}" for note in found]
         arrays, inputs = {}, []
         for name, modality in zip(self.task.modalities, self.task.inputs, strict=True):
             inputs.append(modality)

@@ -57,6 +57,22 @@ class SampleTable:
     file_rows: Array | None = None
     ends: Mapping[str, Ends] = field(default_factory=dict)
 
+    def doubts(
+        self,
+        archive: ArraySource,
+        names: Sequence[str],
+        usual: Mapping[str, float] | None = None,
+    ) -> list[str]:
+        """Return sentences on blocks that are probably absent; see `disguise_notes`.
+
+        Args:
+            archive: The file.
+            names: Names of the columns of `present`.
+            usual: See `disguise_notes`.
+        """
+        present = dict(zip(names, self.present.T, strict=True))
+        return disguise_notes(self.arrays, present, usual, archive.setting)
+
     def without(self, empty: Array, bad: Mapping[int, str]) -> SampleTable:
         """Return the table without rows that have nothing to read, and without bad rows.
 
@@ -291,29 +307,6 @@ class _Reader:
         if ends is not None:
             self.ends[name] = ends
         return array
-
-
-def doubts_of(
-    role: str,
-    archive: ArraySource,
-    table: SampleTable,
-    names: Sequence[str],
-    usual: Mapping[str, float] | None = None,
-) -> list[str]:
-    """Return sentences on blocks that are probably absent; see `disguise_notes`.
-
-    Args:
-        role: Name of the split, with which they begin.
-        archive: The file.
-        table: Its content.
-        names: Names of the columns of `present`.
-        usual: See `disguise_notes`.
-    """
-    present = {
-        name: table.present[:, column] for column, name in enumerate(names) if name in table.arrays
-    }
-    notes = disguise_notes(table.arrays, present, usual, archive.setting)
-    return [f"{role}: {note}" for note in notes]
 
 
 def _check_rows(

@@ -17,7 +17,7 @@ from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind, re
 from dmrnet.data.files.arrays.source import RESERVED, ArraySource
 from dmrnet.data.files.reading import FileReader, arranged, check_groups, groups_of, hashes_of
 from dmrnet.data.files.rules import USUAL_RULES, FileRules
-from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
+from dmrnet.data.files.sample_table import SampleTable, read_table
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.splits.held_out import validation_of
 from dmrnet.hints import nearest
@@ -56,10 +56,8 @@ def read_splits(
             "nothing can be learnt of it; leave it out with modalities"
         )
     shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
-    doubts = doubts_of("train", archive, table, names)
-    usual = constants(
-        table.arrays, {name: table.present[:, column] for column, name in enumerate(names)}
-    )
+    doubts = table.doubts(archive, names)
+    usual = constants(table.arrays, dict(zip(names, table.present.T, strict=True)))
     assert table.target is not None
     column = learn_target(archive.path, table.target, rules.target, rules.labels)
     training, notes = _training(table, names, rules, column)
@@ -90,7 +88,7 @@ def read_splits(
         notes.extend(cell_notes("train", missing, rules.cells))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
-    training.warnings = tuple(doubts)
+    training.warnings = tuple(f"train: {note}" for note in doubts)
     for part in (training, validation, testing):
         if part is not None:
             part.row_hashes = hashes_of(part)
@@ -114,7 +112,7 @@ def _padding_doubts(training: ArrayDataset, archive: ArraySource) -> list[str]:
         if one.kind == "sequence" and not one.ragged:
             rows = training.arrays[one.name][training.present[:, column]].numpy()
             notes.append(padding_note(one.name, rows, archive))
-    return [f"train: {note}" for note in notes if note]
+    return [note for note in notes if note]
 
 
 def _held_out_note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import torch
@@ -39,15 +40,11 @@ def without_some(splits: Splits, rate: float, seed: int) -> Splits:
 
 def _with_present(part: ArrayDataset, present: Tensor) -> ArrayDataset:
     """Return the samples with fewer modalities; their arrays are copied."""
-    some = ArrayDataset(
-        part.task,
-        {name: array.clone() for name, array in part.arrays.items()},
-        present,
-        part.target,
-        part.samples,
-        part.notes,
-    )
-    some.weight, some.groups, some.warnings = part.weight, part.groups, part.warnings
+    fewer = copy(part)
+    fewer.present = present
+    arrays = {name: array.clone() for name, array in part.arrays.items()}
+    some = fewer.some(torch.arange(len(part)), arrays)
+    some.warnings = part.warnings
     return some
 
 
