@@ -86,13 +86,9 @@ def write_hub_folder(run: FinishedRun, to: Path, licence: str | None = None) -> 
         files[PICTURE] = picture_of(run.folder.path, metadata["scores"]["split"])
     files[CARD] = card_of(metadata, PICTURE if scored else None, licence).encode()
     contents = {to / name: content for name, content in files.items()}
-    refuse_existing(path for path, new in contents.items() if _differs(path, new))
+    refuse_existing(p for p, new in contents.items() if p.is_file() and p.read_bytes() != new)
     write_together(contents)
     return to
-
-
-def _differs(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() != content
 
 
 def _weights_of(run: FinishedRun) -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.deploy.formats import add_metadata, quiet
 from dmrnet.deploy.graph import Graph
@@ -82,15 +80,16 @@ def cost_of(
         FileNotFoundError: If the samples are gone.
         ValueError: If there is no such split, its samples are others, or one has no class.
     """
-    dataset = run.samples(split)
     names = [m.name for m in graph.inputs]
     columns = [run.task.modalities.index(name) for name in names]
     masks = np.ones((1, len(names)), dtype=np.bool_)
     if not graph.fixed:
         masks = combinations_of(len(names)).numpy()
     counts = np.zeros((len(masks), 4), dtype=np.int64)
-    for raw, present, target in _raw_batches(run, graph, dataset):
-        has = present[:, columns]
+    for batch in evaluation_batches(run.samples(split), samples_at_once(run.task)):
+        check_labels(batch)
+        raw, target = raw_inputs(run, batch, names), batch.target.numpy()
+        has = batch.present.numpy()[:, columns]
         for k, mask in enumerate(masks):
             rows = np.flatnonzero((has | ~mask).all(1))
             if not len(rows):
@@ -108,16 +107,6 @@ def cost_of(
         for mask, (n, a, b, c) in zip(masks, counts, strict=True)
         if n
     ]
-
-
-def _raw_batches(
-    run: FinishedRun, graph: Graph, dataset: Dataset
-) -> Iterator[tuple[dict[str, Array], Array, Array]]:
-    """Yield arrays in the units of training, presence and targets, some samples at a time."""
-    for batch in evaluation_batches(dataset, samples_at_once(run.task)):
-        check_labels(batch)
-        raw = raw_inputs(run, batch, [one.name for one in graph.inputs])
-        yield raw, batch.present.numpy(), batch.target.numpy()
 
 
 def as_table(costs: Sequence[CombinationCost]) -> str:

@@ -19,56 +19,14 @@ class Corruption:
         text: What it does, in a few words.
         unit: What the strength counts; empty for a share from 0 to 1. A page says whose deviations.
         most: Largest strength.
+        how: Function of values, strength, draws and deviations to changed values.
     """
 
     name: str
     text: str
     unit: str
     most: float
-
-
-CORRUPTIONS = (
-    Corruption("noise", "Gaussian noise on every value", "deviations", 5.0),
-    Corruption("blackout", "zeros in a stretch, a region or some features", "", 1.0),
-    Corruption("drift", "an offset, growing over time where there is time", "deviations", 5.0),
-)
-"""Corruptions, by which a modality is changed though it counts as present."""
-
-
-def corrupt(x: Array, kind: str, strength: float, seed: int, deviation: Array) -> Array:
-    """Return a corrupted copy of one sample's modality.
-
-    NaN (missing cells, what comes after the end of a sequence) stays NaN. For one seed the draws
-    are the same at every strength: noise grows, a blackout widens.
-
-    Args:
-        x: Array ``(d,)``, ``(C, T)``, ``(C, H, W)`` or ``(C, T, H, W)``, in the units of training.
-        kind: ``noise`` adds Gaussian noise; ``blackout`` sets a share of the modality to 0:
-            a stretch of all channels of a sequence, a rectangle of an image or of all frames,
-            features of a vector; ``drift`` adds an offset to each channel, up or down by chance,
-            which in sequences and volumes grows from 0 over time.
-        strength: For ``noise`` the deviation and for ``drift`` the (final) offset, in `deviation`;
-            for ``blackout`` the share.
-        seed: Seed of what is drawn.
-        deviation: Deviation of each feature or channel, ``(C,)``, over the training rows where they
-            are known.
-
-    Raises:
-        ValueError: If the kind is unknown, or the strength is out of range.
-
-    >>> corrupt(np.array([1.0, 2.0]), "blackout", 1.0, 0, np.ones(2)).tolist()
-    [0.0, 0.0]
-    """
-    known = {one.name: one for one in CORRUPTIONS}
-    if kind not in known:
-        raise ValueError(f"expected a corruption of {', '.join(known)}, got {kind!r}")
-    if not 0 <= strength <= known[kind].most:
-        raise ValueError(f"{kind}: expected a strength from 0 to {known[kind].most:g}")
-    scale = deviation.reshape(-1, *[1] * (x.ndim - 1))
-    changed = _HOW[kind](x.astype(np.float64), strength, np.random.default_rng(seed), scale)
-    # What is beyond float32 becomes infinite and is refused, as in any request.
-    with np.errstate(over="ignore"):
-        return np.asarray(changed, dtype=x.dtype)
+    how: Callable[[Array, float, np.random.Generator, Array], Array]
 
 
 def _noise(x: Array, strength: float, draw: np.random.Generator, scale: Array) -> Array:
@@ -109,8 +67,47 @@ def _steps(x: Array) -> int:
     return int(steps[-1]) + 1 if len(steps) else x.shape[1]
 
 
-_HOW: dict[str, Callable[[Array, float, np.random.Generator, Array], Array]] = {
-    "noise": _noise,
-    "blackout": _blackout,
-    "drift": _drift,
-}
+CORRUPTIONS = (
+    Corruption("noise", "Gaussian noise on every value", "deviations", 5.0, _noise),
+    Corruption("blackout", "zeros in a stretch, a region or some features", "", 1.0, _blackout),
+    Corruption(
+        "drift", "an offset, growing over time where there is time", "deviations", 5.0, _drift
+    ),
+)
+"""Corruptions, by which a modality is changed though it counts as present."""
+
+
+def corrupt(x: Array, kind: str, strength: float, seed: int, deviation: Array) -> Array:
+    """Return a corrupted copy of one sample's modality.
+
+    NaN (missing cells, what comes after the end of a sequence) stays NaN. For one seed the draws
+    are the same at every strength: noise grows, a blackout widens.
+
+    Args:
+        x: Array ``(d,)``, ``(C, T)``, ``(C, H, W)`` or ``(C, T, H, W)``, in the units of training.
+        kind: ``noise`` adds Gaussian noise; ``blackout`` sets a share of the modality to 0:
+            a stretch of all channels of a sequence, a rectangle of an image or of all frames,
+            features of a vector; ``drift`` adds an offset to each channel, up or down by chance,
+            which in sequences and volumes grows from 0 over time.
+        strength: For ``noise`` the deviation and for ``drift`` the (final) offset, in `deviation`;
+            for ``blackout`` the share.
+        seed: Seed of what is drawn.
+        deviation: Deviation of each feature or channel, ``(C,)``, over the training rows where they
+            are known.
+
+    Raises:
+        ValueError: If the kind is unknown, or the strength is out of range.
+
+    >>> corrupt(np.array([1.0, 2.0]), "blackout", 1.0, 0, np.ones(2)).tolist()
+    [0.0, 0.0]
+    """
+    known = {one.name: one for one in CORRUPTIONS}
+    if kind not in known:
+        raise ValueError(f"expected a corruption of {', '.join(known)}, got {kind!r}")
+    if not 0 <= strength <= known[kind].most:
+        raise ValueError(f"{kind}: expected a strength from 0 to {known[kind].most:g}")
+    scale = deviation.reshape(-1, *[1] * (x.ndim - 1))
+    changed = known[kind].how(x.astype(np.float64), strength, np.random.default_rng(seed), scale)
+    # What is beyond float32 becomes infinite and is refused, as in any request.
+    with np.errstate(over="ignore"):
+        return np.asarray(changed, dtype=x.dtype)

@@ -165,12 +165,10 @@ def _score(summary: DataSummary) -> str:
 
 def _reading(summary: DataSummary) -> str:
     counts = sorted({len(item.seeds) for item in summary.systems if item.seeds})
-    many = (
-        f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{(counts or [0])[0]} seeds"
-    )
-    text = f"Mean $\\pm$ standard error over {many}; bold is the best mean."
-    if not counts:
-        text = "Bold: the best, where chance does not explain its lead (paired by seed)."
+    text = "Bold: the best, where chance does not explain its lead (paired by seed)."
+    if counts:
+        many = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+        text = f"Mean $\\pm$ standard error over {many} seeds; bold is the best mean."
     if summary.sources:
         listed = "; ".join(f"[{n}] {text}" for n, text in enumerate(summary.sources, start=1))
         text += f" As printed elsewhere: {escape(listed)}."

@@ -53,8 +53,8 @@ def render_markdown(
         parts += _figures(section.figures, figure_folder)
         if isinstance(section.mistakes, Mistakes):
             parts.append("### What gets confused\n")
-            for one in mistake_tables(section.mistakes):
-                parts += [f"{escape_markdown(one.title)}.\n", markdown_table(one.table)]
+            for title, table in mistake_tables(section.mistakes).items():
+                parts += [f"{escape_markdown(title)}.\n", markdown_table(table)]
             parts.append(f"{HOW_MISTAKES[form_of(section.mistakes)]}\n")
         if isinstance(section.samples, Figure):
             parts += ["### Samples\n", *_figures([section.samples], figure_folder)]

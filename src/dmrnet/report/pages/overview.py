@@ -33,14 +33,12 @@ class Overview:
     """Results over several data sets.
 
     Attributes:
-        ranking: Average ranks.
-        ranks: They as a table.
+        ranks: Average ranks.
         how_ranked: How to read the ranks.
         gains: Gains at equal cost; no rows without a baseline or known costs.
         figures: Figures of both.
     """
 
-    ranking: Ranking
     ranks: Table
     how_ranked: str
     gains: Table
@@ -59,9 +57,7 @@ def make_overview(
     if gains["average"]:
         baseline = next(one.baseline for one in summaries if one.baseline) or ""
         figures.insert(0, gain_diagram(gains, baseline, "over-data-gains"))
-    return Overview(
-        ranking, rank_table(ranking), how_ranked(ranking), gain_table(gains), tuple(figures)
-    )
+    return Overview(rank_table(ranking), how_ranked(ranking), gain_table(gains), tuple(figures))
 
 
 def how_ranked(ranking: Ranking) -> str:

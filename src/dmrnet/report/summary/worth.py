@@ -10,7 +10,6 @@ from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.failures import (
     COIN,
     MOST_MODALITIES,
-    Seen,
     expected_of_sizes,
     mean_by_size,
     shapley_values,
@@ -63,29 +62,23 @@ def worth_of(summary: DataSummary) -> list[Worth]:
 
 
 def _worth(item: SystemSummary, summary: DataSummary, nothing: float) -> Worth | None:
-    names = summary.modalities
-    seeds = set(item.seeds)
-    for value in item.scores.values():
-        seeds &= set(value.seeds)
-    if len(item.scores) < 2 ** len(names) - 1 or not seeds:
-        return None
-    values: dict[str, dict[int, float]] = {name: {} for name in names}
-    expected: list[dict[int, float]] = [{} for _ in FAILURES]
+    names, lower = summary.modalities, summary.score.lower_is_better
     by_seed = {frozenset(members(name)): value.by_seed for name, value in item.scores.items()}
-    lower = summary.score.lower_is_better
+    seeds = set(item.seeds).intersection(*by_seed.values())
+    if len(by_seed) < 2 ** len(names) - 1 or not seeds:
+        return None
+    gains: dict[int, dict[str, float]] = {}
+    by_size: dict[int, list[float]] = {}
     for seed in sorted(seeds):
         table = {seen: scores[seed] for seen, scores in by_seed.items()}
-
-        def gained(seen: Seen, table: Mapping[Seen, float] = table) -> float:
-            return nothing - table[seen] if lower else table[seen]
-
-        for name, gain in shapley_values(gained, names).items():
-            values[name][seed] = gain
-        sizes = mean_by_size(table.__getitem__, names)
-        for column, fails in zip(expected, FAILURES, strict=True):
-            column[seed] = expected_of_sizes(sizes, fails)
+        gained = {seen: nothing - score if lower else score for seen, score in table.items()}
+        gains[seed] = shapley_values(gained.__getitem__, names)
+        by_size[seed] = mean_by_size(table.__getitem__, names)
+    expected = (
+        {s: expected_of_sizes(of, fails) for s, of in by_size.items()} for fails in FAILURES
+    )
     return Worth(
         item.label,
-        {name: Estimate.of(of) for name, of in values.items()},
-        tuple(Estimate.of(column) for column in expected),
+        {name: Estimate.of({seed: of[name] for seed, of in gains.items()}) for name in names},
+        tuple(map(Estimate.of, expected)),
     )

@@ -42,7 +42,7 @@ def _template() -> Template:
         for function in (
             *(opening, lead, facts, warnings_on, facts_on, constant_text, how_main),
             *(main_cost_table, cost_table, presence_table),
-            *(mistake_tables, packed, is_known, form_of),
+            *(mistake_tables, packed, form_of),
         )
     }
     page = files("dmrnet.report.pages.html").joinpath("page.html.j2")
@@ -83,11 +83,6 @@ def packed(mistakes: Mistakes) -> tuple[Markup, list[str]]:
     """Return the counts for the script, which hold no ``<``, and the systems without room."""
     text, left_out = pack(mistakes)
     return Markup(text), left_out
-
-
-def is_known(mistakes: object) -> bool:
-    """Return whether it is known what systems get wrong."""
-    return isinstance(mistakes, Mistakes)
 
 
 def _interval(text: str) -> Markup:

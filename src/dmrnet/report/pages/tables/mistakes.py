@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.outcomes import Counts
 from dmrnet.report.mistakes.pack import confused_pairs, form_of
@@ -22,26 +20,13 @@ HOW_MISTAKES = {
 """Explanation of the tables, by form."""
 
 
-@dataclass(frozen=True, slots=True)
-class MistakesTable:
-    """One table of the page: its title, and whether its cells are shaded as a matrix."""
-
-    title: str
-    table: Table
-    shaded: bool
-
-
-def mistake_tables(mistakes: Mistakes) -> list[MistakesTable]:
-    """Return the tables of the first system: with all modalities, with its worst combination."""
+def mistake_tables(mistakes: Mistakes) -> dict[str, Table]:
+    """Return tables of the first system by title: all modalities, and its worst combination."""
     label = mistakes.first
-    return [
-        MistakesTable(
-            title_of(mistakes, label, name),
-            table_of(mistakes, mistakes.counts[label][name]),
-            form_of(mistakes) == "matrix",
-        )
+    return {
+        title_of(mistakes, label, name): table_of(mistakes, mistakes.counts[label][name])
         for name in mistakes.shown(label)
-    ]
+    }
 
 
 def title_of(mistakes: Mistakes, label: str, name: str) -> str:
