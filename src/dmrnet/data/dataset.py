@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.arrays.bad_rows import SkippedRow
+from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import numbers_of_steps, trimmed
@@ -84,6 +84,16 @@ class Dataset(ABC):
             rows: int64 tensor ``(b,)`` of row numbers; they become the `index` of the batch.
             epoch: Training epoch, which seeds augmentation.
         """
+
+    def leave_out(self, skipped: tuple[SkippedRow, ...]) -> None:
+        """State which rows of the source are not among these, since they cannot be used."""
+        self.skipped = skipped
+        self.warnings = (*skipped_notes(skipped), *self.warnings)
+        if skipped:
+            self.rows_in_file = len(self) + len(skipped)
+            every = torch.ones(self.rows_in_file, dtype=torch.bool)
+            every[[one.row for one in skipped]] = False
+            self.file_rows = every.nonzero().flatten()
 
     def _batch(
         self, inputs: Mapping[str, Tensor], rows: Tensor, target: Tensor | None = None

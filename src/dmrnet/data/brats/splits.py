@@ -77,7 +77,7 @@ def held_out(
     Raises:
         ValueError: If one would be empty.
     """
-    from dmrnet.data.splits.groups import group_codes, hold_out_groups
+    from dmrnet.data.splits.groups import group_codes, hold_out_rows
     from dmrnet.data.splits.split import generator
 
     if not 0 < share < 1:
@@ -85,7 +85,7 @@ def held_out(
     people = [patients[row] for row in rows.tolist()]
     strata = group_codes([grades[row] for row in rows.tolist()])
     draw = generator(seed, "brats", setting)
-    held = hold_out_groups(strata, group_codes(people), share, draw)
+    held = hold_out_rows(strata, people, share, draw)
     if not held.any() or held.all():
         raise ValueError(
             f"brats: {setting} {share:g} leaves no case on one side of {len(rows)} cases of "

@@ -15,14 +15,9 @@ from dmrnet.data.checks.overlap import row_hashes
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import skipped_notes
-from dmrnet.data.files.arrays.ends import (
-    ONE_LENGTH,
-    Ends,
-    layout_of_ragged,
-    steps_notes,
-)
+from dmrnet.data.files.arrays.ends import Ends, layout_as_trained, steps_notes
 from dmrnet.data.files.arrays.labels import known_target
-from dmrnet.data.files.arrays.layout import Layout, matching_layout
+from dmrnet.data.files.arrays.layout import Layout
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import ArraySource
 from dmrnet.data.files.rules import FileRules
@@ -89,25 +84,13 @@ class FileReader:
                 arrays[name] = torch.zeros(1, *modality.shape).expand(table.rows, *modality.shape)
                 continue
             array = table.arrays.pop(name)
-            shape = array.shape[1:]
+            shape, ends = array.shape[1:], table.ends.get(name)
+            known = rules.layouts.get(name) or (ends.layout if ends else None)
+            expected, uneven = self.shapes.get(name), ends is not None
+            layout = layout_as_trained(path, shape, modality, known, uneven, expected)
+            arrays[name] = arranged(array, layout, ends)
             if modality.ragged:
-                stated, ends = rules.layouts.get(name), table.ends.get(name)
-                layout = layout_of_ragged(path, array.shape[1:], modality, stated, ends)
-                arrays[name] = arranged(array, layout, ends)
-                inputs[-1] = replace(modality, shape=layout.shape(array.shape[1:]))
-                continue
-            if name in table.ends:
-                shorter = ONE_LENGTH.format(modality.shape[-1])
-                raise ValueError(f"{path}: modality {name}: {shorter}")
-            try:
-                if shape != (expected := self.shapes.get(name, shape)):
-                    raise ValueError(
-                        f"expected samples of shape {expected} as in the training file, got {shape}"
-                    )
-                layout = matching_layout(shape, modality, rules.layouts.get(name))
-            except ValueError as error:
-                raise ValueError(f"{path}: modality {name}: {error}") from error
-            arrays[name] = arranged(array, layout)
+                inputs[-1] = replace(modality, shape=layout.shape(shape))
         target = target_of(self.task).unlabelled(table.rows, self.task)
         if table.target is not None:
             target = known_target(path, table.target, self.task)

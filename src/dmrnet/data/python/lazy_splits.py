@@ -11,13 +11,12 @@ from torch import Tensor
 
 from dmrnet.data.checks.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Splits
-from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
-from dmrnet.data.files.arrays.ends import ONE_LENGTH, layout_of_ragged, steps_note
+from dmrnet.data.files.arrays.bad_rows import SkippedRow
+from dmrnet.data.files.arrays.ends import layout_as_trained, steps_note
 from dmrnet.data.files.arrays.labels import learn_target
 from dmrnet.data.files.arrays.layout import (
     Layout,
     guess_layout,
-    matching_layout,
     parse_kind,
     reading_notes,
 )
@@ -142,35 +141,27 @@ def every_row(
     stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
     if standardiser is not None:
         task, cells = standardiser.without_flags(task), standardiser.imputer is not None
-    number, kept = len(data), list[int]()
     skipped: tuple[SkippedRow, ...] = ()
     if data.bad_rows == "skip":
-        data, skipped, kept = usable(data, task, stated, cells)
-    stated |= {name: parse_kind(kind) for name, kind in data.summary.kinds.items()}
+        data, skipped = usable(data, task, stated, cells)
+    uneven, shapes = data.summary.kinds, data.summary.shapes
+    stated |= {name: parse_kind(kind) for name, kind in uneven.items()}
     read_as, inputs = {}, list(task.inputs)
-    for column, modality in enumerate(task.inputs):
-        if modality.name in data.summary.shapes:
-            shape = data.summary.shapes[modality.name]
-            known = stated.get(modality.name) or (layouts or {}).get(modality.name)
-            if modality.ragged:
-                layout = layout_of_ragged(data.path, shape, modality, known, None)
-                read_as[modality.name] = layout
-                inputs[column] = replace(modality, shape=layout.shape(shape))
-                continue
-            try:
-                if modality.name in data.summary.kinds:
-                    raise ValueError(ONE_LENGTH.format(modality.shape[-1]))
-                read_as[modality.name] = matching_layout(shape, modality, known)
-            except ValueError as error:
-                raise ValueError(f"{data.path}: modality {modality.name}: {error}") from error
+    for column, one in enumerate(task.inputs):
+        if one.name in shapes:
+            known = stated.get(one.name) or (layouts or {}).get(one.name)
+            shape, differ = shapes[one.name], one.name in uneven
+            read_as[one.name] = layout_as_trained(data.path, shape, one, known, differ)
+            if one.ragged:
+                inputs[column] = replace(one, shape=read_as[one.name].shape(shape))
     task = replace(task, inputs=tuple(inputs))
     rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target, cells)
     rows.standardise(standardiser)
-    doubts = () if standardiser is None else rows.doubts("file", standardiser.constants())
-    rows.warnings = (*skipped_notes(skipped), *doubts)
-    if skipped:
-        rows.skipped, rows.file_rows, rows.rows_in_file = skipped, torch.tensor(kept), number
-        rows.samples = tuple(str(row) for row in kept)
+    if standardiser is not None:
+        rows.warnings = rows.doubts("file", standardiser.constants())
+    rows.leave_out(skipped)
+    if rows.file_rows is not None:
+        rows.samples = tuple(map(str, rows.file_rows.tolist()))
     return rows
 
 

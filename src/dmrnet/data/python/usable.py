@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 
-from dmrnet.data.files.arrays.bad_rows import SkippedRow
-from dmrnet.data.files.arrays.ends import layout_of_ragged
-from dmrnet.data.files.arrays.layout import Layout, matching_layout
+from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_rows
+from dmrnet.data.files.arrays.ends import layout_as_trained
+from dmrnet.data.files.arrays.layout import Layout
 from dmrnet.data.files.arrays.numbers import FILL_IN
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.python.records import SomeItems
@@ -17,7 +17,7 @@ from dmrnet.modalities import Modality, Task
 
 def usable(
     data: LazyDataset, task: Task, stated: Mapping[str, Layout], cells: bool
-) -> tuple[LazyDataset, tuple[SkippedRow, ...], list[int]]:
+) -> tuple[LazyDataset, tuple[SkippedRow, ...]]:
     """Return the samples that a training's task can read, and those that it cannot.
 
     A sample cannot be used that fails to load, is malformed, or has a modality of another shape, or
@@ -30,7 +30,7 @@ def usable(
         cells: Whether samples may hold NaN, for cells that are missing.
 
     Returns:
-        The samples to read; those that are skipped; and the numbers of the former.
+        The samples to read, and those that are skipped.
 
     Raises:
         ValueError: If every sample is bad.
@@ -52,11 +52,7 @@ def usable(
     if len(bad) == len(data):
         raise ValueError(f"{data.path}: every sample is bad; sample 0: {bad[0]}")
     kept = [row for row in range(len(data)) if row not in bad]
-    return (
-        some_of(data, kept),
-        tuple(SkippedRow(row, str(row), bad[row]) for row in sorted(bad)),
-        kept,
-    )
+    return some_of(data, kept), skipped_rows(bad, None)
 
 
 def some_of(data: LazyDataset, rows: Sequence[int]) -> LazyDataset:
@@ -81,10 +77,8 @@ def _misfits(
     known = stated.get(modality.name)
     for shape, _ in sizes.most_common():
         try:
-            if modality.ragged:
-                layout_of_ragged(path, shape, modality, known, None)
-            else:
-                matching_layout(shape, modality, known)
+            layout_as_trained(path, shape, modality, known, uneven=False)
+            if not modality.ragged:
                 fitting.append(shape)
         except ValueError as error:
             reason = str(error).removeprefix(f"{path}: modality {modality.name}: ")

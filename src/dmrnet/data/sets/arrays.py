@@ -6,8 +6,8 @@ torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dmrnet.data.filling import Cells
 from dmrnet.data.sets.base import InMemory, OwnFiles
@@ -90,22 +90,23 @@ class Arrays(OwnFiles, InMemory):
 
         if axes == 2:
             return self.images
-        same = {name: getattr(self, name) for name in ("train", "val", "test", "val_share")}
         if self.cells not in ("refuse", "mean", "zero"):
             raise ValueError(
                 f"{self.train}: expected cells refuse, mean or zero for volumes with a class for "
                 f"every voxel, got {self.cells}"
             )
-        own = {name: getattr(self, name) for name in ("groups", "absent", "unscaled")}
-        return Volumes(**same, **own, cells=self.cells)
+        return Volumes(**self._of_files(), cells=self.cells)
 
     @property
     def images(self) -> Images:
         """Settings that read images with a class for every pixel."""
         from dmrnet.data.sets.images import Images, pixel_cells
 
-        same = ("train", "val", "test", "val_share", "groups", "absent", "unscaled")
-        return Images(**{name: getattr(self, name) for name in same}, cells=pixel_cells(self.cells))
+        return Images(**self._of_files(), cells=pixel_cells(self.cells))
+
+    def _of_files(self) -> dict[str, Any]:
+        """Return the settings that all data sets in the user's own files have."""
+        return {one.name: getattr(self, one.name) for one in fields(OwnFiles)}
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.pixel_labels import class_numbers
@@ -75,16 +74,6 @@ class VolumeRows(Dataset):
             self.row_hashes = torch.zeros(self.present.shape, dtype=torch.int64)
             self.row_hashes[:, torch.tensor(known)] = index.hashes[:, columns]
         self._content = index.content
-
-    def leave_out(self, skipped: tuple[SkippedRow, ...]) -> None:
-        """State which cases of the source are not among these, since they cannot be used."""
-        self.skipped = skipped
-        self.warnings = (*skipped_notes(skipped), *self.warnings)
-        if skipped:
-            self.rows_in_file = len(self) + len(skipped)
-            every = torch.ones(self.rows_in_file, dtype=torch.bool)
-            every[[one.row for one in skipped]] = False
-            self.file_rows = every.nonzero().flatten()
 
     def size(self, row: int) -> tuple[int, int, int]:
         """Return depth, height and width of a case, by its row in this split."""

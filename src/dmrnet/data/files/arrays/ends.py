@@ -7,19 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind
+from dmrnet.data.files.arrays.layout import Layout, guess_layout, matching_layout, parse_kind
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import ArraySource
 from dmrnet.modalities import Modality
 
 LENGTHS = "lengths"
 """Name of the array of lengths of the only sequence; of one of several it is ``NAME__lengths``."""
-
-ONE_LENGTH = (
-    "expected sequences of {} steps as in training, got some that are shorter; train with such "
-    "sequences"
-)
-"""Refusal of sequences that end early, where all of the training have one length."""
 
 SUSPICIOUS = 0.1
 """Share of rows that end alike from which padding is suspected."""
@@ -181,26 +175,49 @@ def nan_after(name: str, array: Array, lengths: Array, kinds: dict[str, str]) ->
     return np.where(before_end, wide, wide.dtype.type(np.nan))
 
 
-def layout_of_ragged(
+def layout_as_trained(
     path: str,
     shape: tuple[int, ...],
     modality: Modality,
-    stated: Layout | None,
-    ends: Ends | None,
+    known: Layout | None,
+    uneven: bool,
+    expected: tuple[int, ...] | None = None,
 ) -> Layout:
-    """Return the layout that gives an array the channels of a ragged modality, of any steps.
+    """Return the layout that gives an array of a later file the shape of the training.
+
+    A ragged modality may have any number of steps.
 
     Args:
         path: Name of the file, for messages.
         shape: Shape of one sample in the file.
         modality: Modality of the training.
-        stated: Layout that the settings of the training state, if any.
-        ends: Ends of the sequences of the file, if their lengths differ.
+        known: Layout that the settings of the training state, or ends show, if any.
+        uneven: Whether sequences of the file differ in length.
+        expected: Shape of one sample in the training file, where it is known.
 
     Raises:
         ValueError: If no layout does.
     """
-    known = stated or (ends.layout if ends else None)
+    if modality.ragged:
+        return _layout_of_ragged(path, shape, modality, known)
+    try:
+        if uneven:
+            raise ValueError(
+                f"expected sequences of {modality.shape[-1]} steps as in training, got some that "
+                "are shorter; train with such sequences"
+            )
+        if expected not in (None, shape):
+            raise ValueError(
+                f"expected samples of shape {expected} as in the training file, got {shape}"
+            )
+        return matching_layout(shape, modality, known)
+    except ValueError as error:
+        raise ValueError(f"{path}: modality {modality.name}: {error}") from error
+
+
+def _layout_of_ragged(
+    path: str, shape: tuple[int, ...], modality: Modality, known: Layout | None
+) -> Layout:
     # For a square, the layout that training would have guessed comes first.
     guess = guess_layout(shape, modality.name) if len(shape) == 2 else Layout("sequence")
     choices = (Layout("sequence", guess.channels_last), Layout("sequence", not guess.channels_last))
