@@ -13,8 +13,9 @@ from torch import Tensor
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
+from dmrnet.data.files.arrays.layout import Layout
 from dmrnet.data.files.arrays.source import TARGET, ArraySource
-from dmrnet.data.files.reading import check_groups, groups_of
+from dmrnet.data.files.reading import arranged, check_groups, groups_of
 from dmrnet.data.files.rules import USUAL_RULES, FileRules
 from dmrnet.data.files.sample_table import read_table
 from dmrnet.data.inputs.standardise import Standardiser
@@ -109,10 +110,7 @@ def read_image_file(
         if name not in layouts:
             arrays[name] = torch.zeros(1, *shape).expand(table.rows, *shape)
             continue
-        array = torch.from_numpy(table.arrays.pop(name))
-        if channels_last:
-            array = array.movedim(-1, 1).contiguous()
-        arrays[name] = array.reshape(table.rows, *shape)
+        arrays[name] = arranged(table.arrays.pop(name), Layout("image", channels_last))
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
     present = torch.from_numpy(table.present)
     of = groups_of(table, rules.groups)

@@ -61,16 +61,13 @@ def read_splits(
     assert table.target is not None
     column = learn_target(archive.path, table.target, rules.target, rules.labels)
     training, notes = _training(table, names, rules, column)
-    task = training.task
     doubts += _padding_doubts(training, archive)
     if archive.weights is not None:
         training.weight = torch.from_numpy(archive.weights)
-    training.groups = groups_of(table, rules.groups)
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
     by_samples = table.groups is None and training.groups is not None
-    reader = FileReader(
-        task, archive.names, rules, fine, rules.fills_cells, usual, shapes, by_samples
-    )
+    task, filled = training.task, rules.fills_cells
+    reader = FileReader(task, archive.names, rules, fine, filled, usual, shapes, by_samples)
     if val is None:
         training, validation = validation_of(archive.path, training, val_share, seed)
         named = "samples, whose names repeat" if by_samples else archive.groups
@@ -78,19 +75,11 @@ def read_splits(
     else:
         validation = reader.read(val, "val")
     testing = None if test is None else reader.read(test, "test")
-    whole = table.rows + table.left_out
-    notes.extend(absence_notes("train", training.present, names, table.left_out, whole))
-    notes.extend(combination_notes(training.present, names))
-    notes.extend(class_notes(training))
-    notes.extend(steps_notes("train", task.inputs, table.ends))
-    if rules.fills_cells:
-        missing = count_missing(training.arrays, training.present, task.inputs)
-        notes.extend(cell_notes("train", missing, rules.cells))
-    notes.extend(validation.notes)
-    notes.extend(testing.notes if testing else ())
+    notes += _training_notes(training, table, rules)
     training.warnings = tuple(f"train: {note}" for note in doubts)
     for part in (training, validation, testing):
         if part is not None:
+            notes += part.notes
             part.row_hashes = hashes_of(part)
     return Splits(
         "arrays",
@@ -103,6 +92,22 @@ def read_splits(
         warnings=warnings_of(training, validation, testing),
         cells=rules.cells,
     )
+
+
+def _training_notes(training: ArrayDataset, table: SampleTable, rules: FileRules) -> list[str]:
+    """Return sentences on the training rows that are left when some are held out."""
+    task, present = training.task, training.present
+    whole = table.rows + table.left_out
+    notes = [
+        *absence_notes("train", present, task.modalities, table.left_out, whole),
+        *combination_notes(present, task.modalities),
+        *class_notes(training),
+        *steps_notes("train", task.inputs, table.ends),
+    ]
+    if rules.fills_cells:
+        missing = count_missing(training.arrays, present, task.inputs)
+        notes += cell_notes("train", missing, rules.cells)
+    return notes
 
 
 def _padding_doubts(training: ArrayDataset, archive: ArraySource) -> list[str]:
@@ -184,5 +189,6 @@ def _training(
     except ValueError as error:
         raise ValueError(f"{table.path}: {error}") from error
     present = torch.from_numpy(table.present)
-    notes = [*reading_notes(read_as), *column.notes]
-    return ArrayDataset(task, arrays, present, column.values, table.samples), notes
+    training = ArrayDataset(task, arrays, present, column.values, table.samples)
+    training.groups = groups_of(table, rules.groups)
+    return training, [*reading_notes(read_as), *column.notes]

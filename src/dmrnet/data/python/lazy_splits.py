@@ -56,25 +56,17 @@ def lazy_splits(
             f"{train.path}: modality {lost[0]} is absent in every sample, so nothing can be learnt "
             "of it; leave it out"
         )
-    layouts = {}
-    for name, shape in summary.shapes.items():
-        stated = summary.kinds.get(name) or train.kinds.get(name)
-        layouts[name] = parse_kind(stated) if stated else guess_layout(shape, name)
-    notes = reading_notes({name: (summary.shapes[name], layouts[name]) for name in layouts})
-    column = learn_target(
-        train.path, train.labels_of(torch.arange(len(train))), train.target, train.labels
-    )
-    notes.extend(column.notes)
-    task = Task(
-        tuple(
-            Modality(name, layouts[name].kind, layouts[name].shape(shape), name in summary.kinds)
-            for name, shape in summary.shapes.items()
-        ),
-        column.classes,
-        target=column.target,
-    )
-    whole = ItemRows(train, torch.arange(len(train)), task, layouts, cells=filled)
     rows = torch.arange(len(train))
+    column = learn_target(train.path, train.labels_of(rows), train.target, train.labels)
+    layouts = _layouts(train)
+    inputs = tuple(
+        Modality(name, layouts[name].kind, layouts[name].shape(shape), name in summary.kinds)
+        for name, shape in summary.shapes.items()
+    )
+    task = Task(inputs, column.classes, target=column.target)
+    read_as = {name: (summary.shapes[name], layout) for name, layout in layouts.items()}
+    notes = [*reading_notes(read_as), *column.notes]
+    whole = ItemRows(train, rows, task, layouts, cells=filled)
     if val is None:
         draw, strata = generator(seed, "split"), target_of(task).strata(whole.target)
         held, wholly = hold_out(strata, val_share, draw), ""
@@ -109,8 +101,7 @@ def lazy_splits(
             ]
             notes += cell_notes(role, part.missing_cells(), cells if role == "train" else None)
             part.warnings = part.doubts(role, None if role == "train" else standardiser.constants())
-    notes.extend(combination_notes(training.present, task.modalities))
-    notes.extend(class_notes(training))
+    notes += [*combination_notes(training.present, task.modalities), *class_notes(training)]
     return Splits(
         train.path,
         training,
@@ -123,6 +114,15 @@ def lazy_splits(
         warnings=warnings_of(training, validation, testing),
         cells=cells,
     )
+
+
+def _layouts(train: LazyDataset) -> dict[str, Layout]:
+    """Return the layout of each modality: as stated, as its samples show, or as guessed."""
+    layouts = {}
+    for name, shape in train.summary.shapes.items():
+        stated = train.summary.kinds.get(name) or train.kinds.get(name)
+        layouts[name] = parse_kind(stated) if stated else guess_layout(shape, name)
+    return layouts
 
 
 def every_row(
