@@ -291,9 +291,12 @@ def standardised(splits: Splits, unscaled: Collection[str] = ()) -> Splits:
     """Standardise splits by their present training rows, in place.
 
     Args:
-        splits: Splits of `ArrayDataset` that own their arrays.
+        splits: Splits of `ArrayDataset` that own their arrays; or splits with a standardiser, which
+            are standardised when they are read.
         unscaled: Modalities whose numbers stay as they are.
     """
+    if splits.standardiser is not None:
+        return scale_targets(splits)
     train = splits.train
     assert isinstance(train, ArrayDataset)
     names = train.task.modalities

@@ -152,17 +152,8 @@ class Given(OwnVolumes, InMemory):
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
-        from dmrnet.data.checks.shift import with_shift_warnings
-        from dmrnet.data.dataset import scale_targets, standardised
-
-        if (dense := self._dense(seed)) is not None:
-            return dense
-        splits = self.raw(seed)
-        # What is read lazily is standardised when it is read.
-        lazy = splits.standardiser is not None
-        if lazy:
-            return with_shift_warnings(scale_targets(splits))
-        return with_shift_warnings(standardised(splits, self.left_unscaled))
+        dense = self._dense(seed)
+        return super().load(seed) if dense is None else dense
 
     @property
     def kinds(self) -> dict[str, str] | None:
