@@ -4,7 +4,7 @@
 and cases of BraTS; `python` takes samples given in Python. `published` decodes published files,
 `files` reads and writes files. `inputs` turns stored rows into inputs of a model, `splits` splits
 rows, `checks` describes splits and warns. Files of this room: the base classes of data sets
-(`dataset`), loaders, balance of classes, absence made on purpose.
+(`dataset`), loaders, balance of classes, absence made on purpose, tiles of images.
 """
 
 from __future__ import annotations

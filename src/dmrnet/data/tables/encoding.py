@@ -144,7 +144,9 @@ def _modality(
                 f"and categories, got {', '.join(f'{c} ({k})' for c, k in kinds.items())}; make "
                 "each column of files a modality"
             )
-        return ModalityEncoding(_file_kind(kinds[files[0]]), tuple(columns))
+        kind = kinds[files[0]]
+        assert kind in ("image", "sound", "array")
+        return ModalityEncoding(kind, tuple(columns))
     categories = {
         column: tuple(sorted({value for value in table[column] if value is not None}))
         for column, kind in kinds.items()
@@ -184,8 +186,3 @@ def category_notes(modalities: Mapping[str, ModalityEncoding]) -> list[str]:
         for one in modalities.values()
         for column, values in one.categories.items()
     ]
-
-
-def _file_kind(kind: ColumnKind) -> Literal["image", "sound", "array"]:
-    assert kind in ("image", "sound", "array")
-    return kind

@@ -121,7 +121,7 @@ class TableSource(ArraySource):
                 self._refuse(name, row, f"column {column!r}: {reason}")
                 values[row] = None
             if categories is None:
-                features.append([_float(value) for value in values])
+                features.append([np.nan if value is None else float(value) for value in values])
             else:
                 features += [
                     [np.nan if value is None else float(value == one) for value in values]
@@ -189,10 +189,6 @@ _ADVICE = {
     "sound": "give all one length in seconds (--data.seconds)",
     "array": "save arrays of one shape",
 }
-
-
-def _float(value: str | None) -> float:
-    return np.nan if value is None else float(value)
 
 
 def fit_source(

@@ -60,6 +60,13 @@ LAST = "-last"
 KINDS = (*RANKS, *(f"{kind}{LAST}" for kind in RANKS if kind != "vector"))
 """Values of `kinds`; channels come first unless the value ends in ``-last``."""
 
+KINDS_BY_AXES = {
+    2: ("sequence", "sequence-last", "image", "vector"),
+    3: ("image", "image-last", "vector"),
+    4: ("volume", "volume-last", "vector"),
+}
+"""Values of `kinds` for samples with two axes or more."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -245,7 +252,7 @@ def reading_notes(shapes: Mapping[str, tuple[tuple[int, ...], Layout]]) -> list[
         why = " by its name" if layout.named else ""
         moved = "channels last in the file" if layout.channels_last else "channels first"
         how = "" if layout.kind == "vector" else f", {moved}"
-        others = [kind for kind in _kinds_of(len(shape)) if kind != str(layout)]
+        others = [kind for kind in KINDS_BY_AXES.get(len(shape), ()) if kind != str(layout)]
         notes.append(
             f"{name} ({by(shape)}) read as {became}{why}{how}; if that is wrong, give "
             f"kinds (--data.kinds {name}={' or '.join(others)})"
@@ -254,15 +261,6 @@ def reading_notes(shapes: Mapping[str, tuple[tuple[int, ...], Layout]]) -> list[
         some = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} modalities"
         notes.append(f"{some} read as {became}")
     return notes
-
-
-def _kinds_of(axes: int) -> tuple[str, ...]:
-    """Return the values of `kinds` for samples with some number of axes."""
-    return {
-        2: ("sequence", "sequence-last", "image", "vector"),
-        3: ("image", "image-last", "vector"),
-        4: ("volume", "volume-last", "vector"),
-    }.get(axes, ("vector",))
 
 
 def by(shape: tuple[int, ...]) -> str:
