@@ -71,7 +71,6 @@ def export_run(
         from dmrnet.deploy.hub import write_weights
 
         return write_weights(run, to)
-    from dmrnet import __version__
     from dmrnet.deploy import formats
     from dmrnet.deploy.runners import read_onnx, read_torch
 
@@ -85,7 +84,7 @@ def export_run(
     confidence = read_confidence(run.folder)
     holes = run.settings.data.holes
     graph = graph_of(run.method, run.standardiser, combination, holes, size, confidence)
-    metadata = metadata_of(run, graph, __version__)
+    metadata = metadata_of(run, graph)
     program = formats.trace(graph)
     if form == "torch-export":
         content = formats.torch_bytes(program, metadata)

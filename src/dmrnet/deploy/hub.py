@@ -96,7 +96,7 @@ def _weights_of(run: FinishedRun) -> tuple[dict[str, bytes], dict[str, Any]]:
     from dmrnet import __version__
 
     graph = graph_of(run.method, run.standardiser, confidence=read_confidence(run.folder))
-    metadata = metadata_of(run, graph, __version__)
+    metadata = metadata_of(run, graph)
     state = {name: x.detach().cpu().contiguous() for name, x in run.method.state_dict().items()}
     if run.standardiser is not None:
         scale = run.standardiser.state().items()

@@ -24,14 +24,15 @@ FIXED_USE = (
 )
 
 
-def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
+def metadata_of(run: FinishedRun, graph: Graph) -> dict[str, Any]:
     """Return plain values that describe an exported graph.
 
     Args:
         run: Run that is exported.
         graph: Its graph.
-        version: Version of this package.
     """
+    from dmrnet import __version__
+
     facts = run.folder.read_facts()
     standardiser = run.standardiser
     inputs = []
@@ -50,10 +51,9 @@ def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
             entry["ragged"] = modality.name in standardiser.ragged
         inputs.append(entry)
     own = thresholds_of(run, read_confidence(run.folder))
-    thresholds = None if own is None else {"accepts": own.accepts, "values": dict(own.values)}
     return {
         "format": FORMAT,
-        "dmrnet": version,
+        "dmrnet": __version__,
         "method": run.settings.method.name,
         "recipe": run.settings.recipe,
         "dataset": str(facts.get("dataset", run.settings.dataset)),
@@ -64,7 +64,7 @@ def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
         and all(name.removeprefix("-").isdecimal() for name in run.task.classes),
         "target": run.task.target,
         # The class `accepts` is predicted above the threshold of what is present, else the other.
-        **({} if thresholds is None else {"thresholds": thresholds}),
+        **({"thresholds": {"accepts": own.accepts, "values": dict(own.values)}} if own else {}),
         "dense": run.task.dense,
         "outputs": list(graph.outputs),
         "fixed": graph.fixed,

@@ -54,28 +54,21 @@ class ExploredRun:
             suffixes.append(".csv")
         return list(dict.fromkeys(suffixes))
 
-    def scale(self, name: str) -> tuple[Array, Array]:
-        """Return mean and deviation of each feature or channel, ``(C,)``.
+    def scale(self, name: str) -> tuple[Array, Array, str]:
+        """Return mean and deviation of each feature or channel, ``(C,)``, and what that is of.
 
         Over the training rows where the run keeps them, else over some of its samples; 0 and 1
         where neither is at hand.
         """
         if name in self.scales:
-            return self.scales[name][:2]
+            return self.scales[name]
         (about,) = (one for one in self.model.metadata["inputs"] if one["name"] == name)
-        channels = about["shape"][0]
-        return (
-            np.broadcast_to(np.asarray(about.get("mean", 0.0), np.float64), (channels,)),
-            np.broadcast_to(np.asarray(about.get("std", 1.0), np.float64), (channels,)),
+        mean, deviation = (
+            np.broadcast_to(np.asarray(about.get(key, plain), np.float64), about["shape"][:1])
+            for key, plain in (("mean", 0.0), ("std", 1.0))
         )
-
-    def unit(self, name: str) -> str:
-        """Return what the deviation of a modality is, in words."""
-        if name in self.scales:
-            return self.scales[name][2]
-        mean, deviation = self.scale(name)
-        plain = not mean.any() and bool((deviation == 1).all())
-        return "units of the data" if plain else OF_TRAINING
+        as_they_are = not mean.any() and bool((deviation == 1).all())
+        return mean, deviation, "units of the data" if as_they_are else OF_TRAINING
 
     def score(self, combination: str) -> tuple[float, int] | None:
         """Return the run's score on a combination and its number of samples, if it has one."""

@@ -62,11 +62,11 @@ def shown(
         if not present[column]:
             changed[name] = clean
             continue
-        mean, deviation = explored.scale(name)
+        mean, deviation, unit = explored.scale(name)
         x = clean[0]
         if (how := settings.corrupted.get(name)) is not None:
             x = corrupt(x, how.kind, how.strength, how.seed, deviation)
-        drawings[name] = drawing(x, clean[0], mean, deviation, name, explored.unit(name))
+        drawings[name] = drawing(x, clean[0], mean, deviation, name, unit)
         changed[name] = x[None] if on[column] else np.zeros_like(clean)
     return Shown(changed, seen[None], present, drawings)
 
@@ -173,7 +173,7 @@ def about(explored: ExploredRun) -> dict[str, Any]:
                 "name": one.name,
                 "shape": list(one.shape),
                 "reads": explored.reads(one.name),
-                "unit": explored.unit(one.name),
+                "unit": explored.scale(one.name)[2],
             }
             for one in model.inputs
         ],

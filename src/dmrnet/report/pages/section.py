@@ -145,6 +145,9 @@ def make_section(
     numbers = wrong if isinstance(wrong, NumbersOf) else None
     hardness, analyses = hardness_table(summary), analysis_blocks(summary, anchor)
     mined = next((b for b in analyses if b.kind == "hard-set"), None) if hardness.rows else None
+    if mined:  # It has what the last columns have.
+        rows = tuple(row[:-3] for row in hardness.rows)
+        hardness = Table(hardness.header[:-3], rows, hardness.names)
     maps = () if _why_left_out(summary, samples) else map_figures(summary, anchor)
     return Section(
         anchor=anchor,
@@ -157,7 +160,7 @@ def make_section(
             *curve_figures(summary, anchor),
         ),
         scores=(class_block(summary), part_block(summary), difference_block(summary, runs)),
-        hardness=hardness_table(summary, measured=False) if mined else hardness,
+        hardness=hardness,
         mined=mined,
         more=(worth_block(summary, anchor), calibration_block(summary, anchor)),
         analyses=tuple(block for block in analyses if block is not mined),

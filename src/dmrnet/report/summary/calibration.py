@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +51,7 @@ def _read(path: Path) -> tuple[Sequence[str], Counts] | None:
     """Return the combinations of a run and its counts, ``(S, K, B, 3)``; None if it has none."""
     if not path.is_file():
         return None
-    arrays: dict[str, NDArray[Any]] = load_arrays(path, "predictions of `dmrnet evaluate`", MEND)
+    arrays = load_arrays(path, "predictions of `dmrnet evaluate`", MEND)
     if "reliability" not in arrays:
         return None
     names, counts = [str(name) for name in arrays["combination"]], arrays["reliability"]

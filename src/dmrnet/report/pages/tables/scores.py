@@ -145,11 +145,10 @@ def cost_table(summary: DataSummary) -> Table:
     return Table(("System", *(_COSTS[key][0] for key in keys)), tuple(rows if keys else ()))
 
 
-def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
+def hardness_table(summary: DataSummary) -> Table:
     """One row per system with a hard set or a variance: the mined and the truly worst combinations.
 
-    Agreement on validation and rank correlations are left out unless `measured`: an analysis has
-    them in a table of its own.
+    Agreement on validation and rank correlations are its last three columns.
     """
     rows: list[tuple[Cell, ...]] = []
     for item in summary.systems:
@@ -168,7 +167,7 @@ def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
                 Cell(_correlation(hardness.loss_rank)),
             )
         )
-    header: tuple[str, ...] = (
+    header = (
         "System",
         "Mined as hard",
         f"Truly worst ({summary.split})",
@@ -177,8 +176,6 @@ def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
         "ρ(variance, error)",
         "ρ(loss, error)",
     )
-    if not measured:
-        header, rows = header[:4], [row[:4] for row in rows]
     return Table(header, tuple(rows), names=3)
 
 
