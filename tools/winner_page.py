@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import winner_answers as answers
-from winner_regimes import Regime, best_in, regime_of, regimes_by_kind
+from winner_regimes import Regime, best_in, gain_by_data_table, regime_of, regimes_by_kind
 
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.gain_diagram import gain_caption, gain_diagram
@@ -24,7 +24,6 @@ from dmrnet.report.pages.markdown import escape_markdown, markdown_table
 from dmrnet.report.pages.overview import (
     HEADLINES,
     HOW_GAINED,
-    gain_by_data_table,
     gain_table,
     how_ranked,
 )

@@ -1,10 +1,12 @@
-"""Measured regimes of data sets: number of modalities, size, and whether modalities interact."""
+"""Measured regimes of data sets (size, modalities, whether they interact), and gains on each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dmrnet.report.pages.overview import gain_cell
+from dmrnet.report.pages.tables.table import Cell, Table
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
@@ -110,3 +112,13 @@ def best_in(gains: Sequence[Gain], datasets: Sequence[str]) -> list[tuple[str, f
         if all(name in gain.by_data for name in datasets)
     }
     return sorted(means.items(), key=lambda pair: -pair[1])
+
+
+def gain_by_data_table(gains: Sequence[Gain]) -> Table:
+    """One row per method, one column per data set: gain at equal cost, its interval over seeds."""
+    datasets = list(dict.fromkeys(name for gain in gains for name in gain.by_data))
+    rows = [
+        (Cell(gain.label), *(gain_cell(gain.by_data.get(name)) for name in datasets))
+        for gain in gains
+    ]
+    return Table(("System", *datasets), tuple(rows))

@@ -70,8 +70,10 @@ def card_of(metadata: Mapping[str, Any], picture: str | None, licence: str | Non
     split = {"test": "test samples", "val": "validation samples"}[scores["split"]]
     scored = "Not scored yet.\n"
     if values:
+        # Not MAP for mAP.
+        heading = label.capitalize() if label.islower() else label
         scored = (
-            f"{_title(label)} on {split}, in {'percent' if rate else 'its unit'}. A combination is "
+            f"{heading} on {split}, in {'percent' if rate else 'its unit'}. A combination is "
             "scored on the samples that have all its modalities (n).\n"
         )
     count = len(metadata["modalities"])
@@ -114,11 +116,6 @@ def _predicted(metadata: Mapping[str, Any]) -> str:
         return "whether a sample has a label" if number == 1 else f"which of {number} labels it has"
     ordered = "ordered " if metadata["target"] == "ordinal" else ""
     return f"one of {number} {ordered}classes{' for every pixel' if metadata['dense'] else ''}"
-
-
-def _title(label: str) -> str:
-    """Return a label with a capital, unless it has capitals of its own, as mAP."""
-    return label[:1].upper() + label[1:] if label == label.lower() else label
 
 
 def _index(title: str, metadata: Mapping[str, Any]) -> dict[str, Any]:

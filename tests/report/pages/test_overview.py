@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from winner_regimes import gain_by_data_table
 
 from dmrnet.report import build_report
-from dmrnet.report.pages.overview import gain_by_data_table, gain_table, make_overview
+from dmrnet.report.pages.overview import gain_table, make_overview
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.formatting import ends, points
 from dmrnet.report.summary.over_data.gains import gains_over_data

@@ -19,14 +19,12 @@ _LETTER, _GAP = 4.2, 6
 LONGEST = 40
 """Largest number of combinations on one page; longer tables break over several pages."""
 
-_SHORT = {"full": "Full", "single": "Single", "complete": "Complete"}
-"""Short titles, for those that are too wide; the caption says what they mean."""
-
-_MEANT = {
-    "full": "all modalities seen",
-    "single": "average over single modalities",
-    "complete": "average over the samples that have every modality",
+_SHORT = {
+    "full": ("Full", "all modalities seen"),
+    "single": ("Single", "average over single modalities"),
+    "complete": ("Complete", "average over the samples that have every modality"),
 }
+"""Short titles, for those that are too wide, and what they mean, which the caption says."""
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -143,8 +141,8 @@ def _headlines(summary: DataSummary) -> str:
         numbers = [_cell(score_cell(item.headlines.get(key), best[key])) for key in best]
         gain = item.differences.get("average")
         rows.append(_row([escape(item.label), *numbers, escape(fmt.difference(gain)) or "--"]))
-    titles = [_SHORT.get(key, HEADLINE_TITLES[key]) for key in best]
-    meant = "; ".join(f"{_SHORT[key]}: {_MEANT[key]}" for key in best if key in _SHORT)
+    titles = [_SHORT[key][0] if key in _SHORT else HEADLINE_TITLES[key] for key in best]
+    meant = "; ".join(": ".join(_SHORT[key]) for key in best if key in _SHORT)
     against = f"To {summary.baseline}" if summary.baseline else "Difference"
     return _TABLE % {
         "form": "l" + "r" * (len(best) + 1),

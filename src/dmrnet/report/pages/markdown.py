@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.pack import form_of
-from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, how_main, lead, opening
 from dmrnet.report.pages.section import Section
@@ -19,7 +18,7 @@ from dmrnet.report.pages.tables.scores import (
     main_cost_table,
     presence_table,
 )
-from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Block, Cell, Table
 from dmrnet.report.summary.notes import facts_on, warnings_on
 
 

@@ -120,13 +120,3 @@ def _sets(gain: Gain) -> Cell:
     hint = f"sign test p {fmt.probability(gain.sign_p)}"
     text = f"{gain.wins} of {len(gain.by_data)}"
     return Cell(text, ", ".join(beyond), hint=hint, value=gain.wins)
-
-
-def gain_by_data_table(gains: Sequence[Gain]) -> Table:
-    """One row per method, one column per data set: gain at equal cost, its interval over seeds."""
-    datasets = list(dict.fromkeys(name for gain in gains for name in gain.by_data))
-    rows = [
-        (Cell(gain.label), *(gain_cell(gain.by_data.get(name)) for name in datasets))
-        for gain in gains
-    ]
-    return Table(("System", *datasets), tuple(rows))

@@ -14,14 +14,13 @@ from dmrnet.report.figures.samples import sample_figure
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
 from dmrnet.report.mistakes.shown import shown_samples
-from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.tables.analyses import analysis_blocks
 from dmrnet.report.pages.tables.calibration import calibration_block
 from dmrnet.report.pages.tables.classes import class_block
 from dmrnet.report.pages.tables.differences import difference_block
 from dmrnet.report.pages.tables.parts import part_block
 from dmrnet.report.pages.tables.scores import combination_table, hardness_table
-from dmrnet.report.pages.tables.table import Table
+from dmrnet.report.pages.tables.table import Block, Table
 from dmrnet.report.pages.tables.worth import worth_block
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.predictions import PICTURES

@@ -9,8 +9,7 @@ from dmrnet.report.figures.angles import KINDS, angle_figure, mean_by_kind, pair
 from dmrnet.report.figures.channel_distance import distance_figure, pairs_of
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch
-from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
+from dmrnet.report.pages.tables.table import EMPTY, Block, Cell, Table
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
 from dmrnet.report.statistics.inference import interval

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dmrnet.report.figures.reliability import reliability_figures
-from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.tables.table import Cell, Table, score_cell
+from dmrnet.report.pages.tables.table import Block, Cell, Table, score_cell
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.calibration import Calibration, calibration_of
 from dmrnet.report.summary.summary import DataSummary

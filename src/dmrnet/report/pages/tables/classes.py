@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.tables.table import Table, average_rows, score_cell
+from dmrnet.report.pages.tables.table import Block, Table, average_rows, score_cell
 from dmrnet.report.records.metrics import CLASS_METRICS, CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
+from dmrnet.report.pages.tables.table import EMPTY, Block, Cell, Table
 from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.tables.table import Table, average_rows
+from dmrnet.report.pages.tables.table import Block, Table, average_rows
 from dmrnet.report.summary.summary import DataSummary
 
 MOST_PARTS = 12

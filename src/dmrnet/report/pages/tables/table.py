@@ -1,14 +1,18 @@
-"""A table before it is written as Markdown, in a terminal or on the page."""
+"""A table before it is written as Markdown, in a terminal or on the page; a block with one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
 from dmrnet.report.statistics.inference import interval, smallest_sign_p
 from dmrnet.report.summary.summary import DataSummary
+
+if TYPE_CHECKING:
+    from dmrnet.report.figures.drawing.figure import Figure
 
 SEEN, UNSEEN = "●", "○"
 """The paper's marks of an available and a missing modality."""
@@ -53,6 +57,27 @@ class Table:
         ]
         rows = (tuple(row[index] for index in full) for row in self.rows)
         return Table(tuple(self.header[index] for index in full), tuple(rows), self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some numbers under a heading; not shown where its table has no rows.
+
+    Attributes:
+        reading: How to read the table.
+        figures: Figures below it.
+        kind: Short name, such as ``worth-table``; of an analysis, its name.
+        caption: What the table holds, where the title is too short to say it.
+        better: Whether a ``high`` or a ``low`` number is better.
+    """
+
+    title: str
+    table: Table
+    reading: str
+    figures: tuple[Figure, ...] = ()
+    kind: str = ""
+    caption: str = ""
+    better: str = "high"
 
 
 def score_cell(

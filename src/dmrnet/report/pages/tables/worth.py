@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dmrnet.report.figures.worth import worth_figures
-from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.tables.table import Cell, Table, best_of, score_cell
+from dmrnet.report.pages.tables.table import Block, Cell, Table, best_of, score_cell
 from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.worth import FAILURES, without_any, worth_of
