@@ -10,9 +10,17 @@ import torch
 from tests.data.made import cwfid as fields
 
 from dmrnet.data.checks.shift import shift_notes
-from dmrnet.data.files.images import image_layout, read_images
+from dmrnet.data.dataset import ArrayDataset, Splits
+from dmrnet.data.files.images import FileImages, image_layout
 from dmrnet.data.published.preparation import prepare
+from dmrnet.data.sets.images import Images
 from dmrnet.data.sets.published.cwfid import CWFID
+
+
+def read_images(path: str, splits: Splits, holes: tuple[str, ...] = ()) -> ArrayDataset:
+    task, standardiser = splits.train.task, splits.standardiser
+    images = FileImages(path, Images(""), task, standardiser, labelled=False)
+    return images.unlabelled(task, standardiser, holes)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +47,7 @@ def test_they_are_standardised_as_those_of_the_training(root: str, tmp_path: Pat
     expected = splits.test.take(torch.arange(4)).inputs
     for name, red in ways.items():
         path = write(tmp_path / f"{name}.npz", nir=planes[:, 1], red=red, samples=np.arange(4))
-        found = read_images(path, splits.train.task, splits.standardiser)
+        found = read_images(path, splits)
         assert found.task.modalities == ("red", "nir")
         for modality, values in found.take(torch.arange(4)).inputs.items():
             torch.testing.assert_close(values, expected[modality], rtol=1e-5, atol=1e-6)
@@ -52,22 +60,19 @@ def test_another_size_and_what_images_lack(root: str, tmp_path: Path) -> None:
     planes = fields.planes()[:3, :, :33, :47]
     present = np.array([[True, True], [False, True], [True, False]])
     path = write(tmp_path / "some.npz", red=planes[:, 0], nir=planes[:, 1], present=present)
-    found = read_images(path, splits.train.task, splits.standardiser)
+    found = read_images(path, splits)
     assert found.take(torch.arange(3)).inputs["red"].shape == (3, 1, 33, 47)
     assert np.array_equal(found.present, present)
     assert not found.arrays["nir"][2].any()
     path = write(tmp_path / "alone.npz", nir=planes[:, 1])
-    assert (
-        read_images(path, splits.train.task, splits.standardiser).present.tolist()
-        == [[False, True]] * 3
-    )
+    assert read_images(path, splits).present.tolist() == [[False, True]] * 3
 
 
 def test_images_in_another_unit_are_told(root: str, tmp_path: Path) -> None:
     splits = CWFID(root, tile=32).load(0)
     planes = fields.planes()
     path = write(tmp_path / "unit.npz", red=planes[:, 0] / 255, nir=planes[:, 1])
-    found = read_images(path, splits.train.task, splits.standardiser)
+    found = read_images(path, splits)
     (note,) = shift_notes(found, splits.standardiser)
     assert note.startswith("red: expected values as in training")
     assert f"mean {float(splits.standardiser.mean['red']):.3g}" in note
@@ -87,7 +92,7 @@ def test_a_hole_of_raw_depth_stays_zero(tmp_path: Path) -> None:
         millimetres = np.rint(content[key][rows].astype(np.float64) * 1000)
         colours = content["images"][rows].transpose(0, 2, 3, 1)
         path = write(tmp_path / f"{depth}.npz", rgb=colours, depth=millimetres)
-        found = read_images(path, splits.train.task, splits.standardiser, settings.holes)
+        found = read_images(path, splits, settings.holes)
         expected = splits.test.take(torch.arange(4)).inputs
         for modality, values in found.take(torch.arange(4)).inputs.items():
             torch.testing.assert_close(values, expected[modality], rtol=1e-5, atol=1e-5)
@@ -111,7 +116,7 @@ def test_what_is_no_such_image_is_refused(
     splits = CWFID(root, tile=32).load(0)
     filled = {name: np.ones(shape) for name, shape in arrays.items()}
     with pytest.raises(ValueError, match=said):
-        read_images(write(tmp_path / "a.npz", **filled), splits.train.task, splits.standardiser)
+        read_images(write(tmp_path / "a.npz", **filled), splits)
 
 
 def test_channels_may_come_first_or_last() -> None:

@@ -1,123 +1,212 @@
-"""Reading the user's own images, and a class for every pixel of them, from an ``.npz`` file."""
+"""Images of a file, or of Python, held in memory, with a class for every pixel or to predict."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import ArrayDataset
+from dmrnet.data.checks.overlap import row_hashes
+from dmrnet.data.dataset import ArrayDataset, fingerprint_of_arrays
 from dmrnet.data.files.archive import open_source
-from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
+from dmrnet.data.files.arrays.bad_rows import skipped_notes
 from dmrnet.data.files.arrays.layout import Layout
-from dmrnet.data.files.arrays.source import TARGET, ArraySource
+from dmrnet.data.files.arrays.source import TARGET, ArraySource, Source
 from dmrnet.data.files.reading import arranged, check_groups, groups_of
-from dmrnet.data.files.rules import USUAL_RULES, FileRules
-from dmrnet.data.files.sample_table import read_table
+from dmrnet.data.files.sample_table import SampleTable, read_table
+from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.inputs.views import ImageView
+from dmrnet.data.mapped import MappedDataset
+from dmrnet.data.pixel_labels import class_numbers
+from dmrnet.data.tile_splits import OpenedImages
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets.classes import UNLABELLED
 
+if TYPE_CHECKING:
+    from dmrnet.data.sets.images import Images
 
-@dataclass(frozen=True)
-class ImageFile:
-    """Content of a file of images.
+
+class FileImages(OpenedImages):
+    """Images of a file, or of Python, in memory; without labels if not `labelled`.
+
+    They have one size. A file has an array ``(n, C, H, W)``, ``(n, H, W, C)`` or, of one channel,
+    ``(n, H, W)`` a modality; labels ``y``, whole numbers ``(n, H, W)``; and optionally ``present``
+    and ``samples``.
 
     Attributes:
         inputs: Modalities, with the size of the file's images.
         arrays: float32 or float64 ``(n, C, H, W)`` a modality, 0 where it is absent.
-        present: Bool ``(n, V)``, True where the image has the modality.
         samples: Names of the images, if they have any.
-        labels: int64 ``(n, H, W)`` as in the file; None if they were not read.
-        groups: Group of each image; None where images are independent.
         warnings: Sentences on what is probably wrong.
         skipped: Images that are left out because they cannot be used.
-    """
-
-    inputs: tuple[Modality, ...]
-    arrays: dict[str, Tensor]
-    present: Tensor
-    samples: tuple[str, ...] | None
-    labels: Tensor | None = None
-    groups: tuple[str, ...] | None = None
-    warnings: tuple[str, ...] = ()
-    skipped: tuple[SkippedRow, ...] = ()
-
-
-def read_image_file(
-    source: str | ArraySource,
-    known: Sequence[Modality] = (),
-    rules: FileRules = USUAL_RULES,
-    standardiser: Standardiser | None = None,
-    labelled: bool = True,
-) -> ImageFile:
-    """Read images of one size.
-
-    Args:
-        source: ``.npz`` file with an array ``(n, C, H, W)``, ``(n, H, W, C)`` or, of one channel,
-            ``(n, H, W)`` a modality, and optionally ``present`` and ``samples``.
-        known: Modalities of the training, whose size need not agree; empty for the training file.
-        rules: Settings of the files.
-        standardiser: Standardiser of the training; None for the training file.
-        labelled: Whether to read ``y``, whole numbers ``(n, H, W)``.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is wrong; the message says where.
     """
-    # A copy: what is reserved changes below, and data of Python are the user's.
-    archive = copy(open_source(source, rules.groups))
-    path = archive.path
-    fine, usual, cells = None, None, rules.fills_cells
-    if standardiser is not None:
-        fine, usual = standardiser.fine, standardiser.constants()
-        cells = standardiser.imputer is not None
-    if not known:
-        check_groups(archive, rules.groups)
-    names = tuple(modality.name for modality in known) or archive.names
-    archive.check_known(names)
-    labels = _labels(archive) if labelled else None
-    # `read_table` expects one label per sample.
-    archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
-    table = read_table(archive, names, names, rules, fine=fine, cells=cells, sequences=False)
-    doubts = table.doubts(archive, names, usual)
-    if labels is not None and table.file_rows is not None:
-        labels = labels[torch.from_numpy(table.file_rows)]
-    if labels is not None and len(labels) != table.rows:
-        raise ValueError(
-            f"{path}: {next(iter(table.arrays))} has {table.rows} rows but {TARGET} has "
-            f"{len(labels)}; row i of every array must be sample i"
+
+    def __init__(
+        self,
+        source: str | Source,
+        options: Images,
+        task: Task | None = None,
+        standardiser: Standardiser | None = None,
+        labelled: bool = True,
+    ) -> None:
+        super().__init__(source, options)
+        assert isinstance(source, str | ArraySource)
+        rules, known = replace(options.rules, cells=options.cells), task.inputs if task else ()
+        # A copy: what is reserved changes below, and data of Python are the user's.
+        archive = copy(open_source(source, rules.groups))
+        self.path = archive.path
+        fine, usual, cells = None, None, rules.fills_cells
+        if standardiser is not None:
+            fine, usual = standardiser.fine, standardiser.constants()
+            cells = standardiser.imputer is not None
+        if not known:
+            check_groups(archive, rules.groups)
+        names = tuple(modality.name for modality in known) or archive.names
+        archive.check_known(names)
+        labels = _labels(archive) if labelled else None
+        # `read_table` expects one label per sample.
+        archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
+        table = read_table(archive, names, names, rules, fine=fine, cells=cells, sequences=False)
+        self.warnings = (*skipped_notes(table.skipped), *table.doubts(archive, names, usual))
+        self.present, self.samples = torch.from_numpy(table.present), table.samples
+        self.groups, self.skipped = groups_of(table, rules.groups), table.skipped
+        size = None
+        if labels is not None:
+            labels = (
+                labels if table.file_rows is None else labels[torch.from_numpy(table.file_rows)]
+            )
+            if len(labels) != table.rows:
+                raise ValueError(
+                    f"{self.path}: {next(iter(table.arrays))} has {table.rows} rows but {TARGET} "
+                    f"has {len(labels)}; row i of every array must be sample i"
+                )
+            self.labels = labels.masked_fill(labels == options.ignore, -1).clamp(min=-1)
+            size = tuple(labels.shape[1:])
+        channels = {modality.name: modality.shape[0] for modality in known}
+        self.inputs, self.arrays = _planes(table, names, channels, size)
+        self.channels = {one.name: one.shape[0] for one in self.inputs}
+
+    def count(self, numbers: Sequence[int]) -> Tensor:
+        """Return the number of pixels of each class in each image; labels become classes."""
+        self.labels = class_numbers(self.path, self.labels, numbers)
+        counts = [one[one >= 0].bincount(minlength=len(numbers)) for one in self.labels]
+        self.pixels = torch.stack(counts)
+        return self.pixels
+
+    def smallest_side(self, rows: Tensor) -> int:
+        """Return the smaller one of height and width."""
+        return min(self.inputs[0].shape[1:])
+
+    def fit(self, rows: Tensor) -> Standardiser:
+        """Return the standardiser of some images."""
+        names, arrays = tuple(self.channels), self._arrays(rows)
+        return Standardiser.fit(arrays, self.present[rows], names, self.options.cells)
+
+    def cell_notes(self, role: str, rows: Tensor) -> list[str]:
+        """Return sentences on the missing cells of some images."""
+        if self.options.cells == "refuse":
+            return []
+        missing = count_missing(self._arrays(rows), self.present[rows], self.inputs)
+        return cell_notes(role, missing, self.options.cells if role == "train" else None)
+
+    def part(
+        self, role: str, rows: Tensor, task: Task, standardiser: Standardiser
+    ) -> MappedDataset:
+        """Return some images as a split; images that are held out have no warnings of their own."""
+        labels, present = self.labels[rows], self.present[rows]
+        arrays = {name: self.arrays[name][rows] for name in task.modalities}
+        content = fingerprint_of_arrays({**arrays, "y": labels})
+        hashes = row_hashes(list(arrays.values()), present)
+        stored = {
+            name: standardiser.apply(name, array, present[:, column]).numpy()
+            for column, (name, array) in enumerate(arrays.items())
+        }
+        stored["labels"] = labels[:, None].numpy()
+        names = self.samples or [str(row) for row in range(len(self.present))]
+        dataset = MappedDataset(
+            task,
+            stored,
+            torch.arange(len(rows)),
+            self.pixels[rows],
+            [names[row] for row in rows.tolist()],
+            ImageView({}),
+            content,
         )
-    label_size = None if labels is None else tuple(labels.shape[1:])
-    channels = {modality.name: modality.shape[0] for modality in known}
+        dataset.present, dataset.row_hashes = present, hashes
+        dataset.groups = self.groups and tuple(self.groups[row] for row in rows.tolist())
+        dataset.skipped = self.skipped
+        if role != "val":
+            dataset.warnings = tuple(f"{role}: {note}" for note in self.warnings)
+        return dataset
+
+    def unlabelled(
+        self, task: Task, standardiser: Standardiser, holes: Collection[str] = ()
+    ) -> ArrayDataset:
+        """Return all images to predict.
+
+        Args:
+            task: Task of the training; the size of its images need not agree.
+            standardiser: Standardiser of the training.
+            holes: Modalities in which 0 is a hole and stays 0.
+        """
+        empty = {name: self.arrays[name] == 0 for name in holes}
+        target = torch.full((len(self.present),), UNLABELLED)
+        task = replace(task, inputs=self.inputs)
+        dataset = ArrayDataset(task, self.arrays, self.present, target, self.samples)
+        dataset.standardise(standardiser)
+        for name, hole in empty.items():
+            dataset.arrays[name].masked_fill_(hole, 0.0)
+        dataset.warnings = tuple(f"file: {note}" for note in self.warnings)
+        dataset.skipped = self.skipped
+        return dataset
+
+    def _arrays(self, rows: Tensor) -> dict[str, Tensor]:
+        return {name: array[rows] for name, array in self.arrays.items()}
+
+
+def _planes(
+    table: SampleTable,
+    names: Sequence[str],
+    known: Mapping[str, int],
+    size: tuple[int, ...] | None,
+) -> tuple[tuple[Modality, ...], dict[str, Tensor]]:
+    """Return the modalities and their images, channels first; the table loses its arrays.
+
+    Args:
+        table: Content of the file.
+        names: Names of the modalities.
+        known: Their numbers of channels, where a training says so.
+        size: Height and width of the labels; None without labels.
+    """
     layouts = {
-        name: image_layout(path, name, array.shape[1:], channels.get(name), label_size)
+        name: image_layout(table.path, name, array.shape[1:], known.get(name), size)
         for name, array in table.arrays.items()
     }
     sizes = {name: shape[1:] for name, (shape, _) in layouts.items()}
     if len({*sizes.values()}) > 1:
         got = ", ".join(f"{name} {height} x {width}" for name, (height, width) in sizes.items())
-        raise ValueError(f"{path}: expected images of one size for all modalities, got {got}")
-    size = next(iter(sizes.values()))
+        raise ValueError(f"{table.path}: expected images of one size for all modalities, got {got}")
+    usual = next(iter(sizes.values()))
     inputs, arrays = [], {}
     for column, name in enumerate(names):
-        shape, channels_last = layouts.get(name, ((channels.get(name, 1), *size), False))
+        shape, channels_last = layouts.get(name, ((known.get(name, 1), *usual), False))
         inputs.append(Modality(name, "image", shape))
         if name not in layouts:
             arrays[name] = torch.zeros(1, *shape).expand(table.rows, *shape)
             continue
         arrays[name] = arranged(table.arrays.pop(name), Layout("image", channels_last))
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
-    present = torch.from_numpy(table.present)
-    of = groups_of(table, rules.groups)
-    warnings = (*skipped_notes(table.skipped), *doubts)
-    return ImageFile(
-        tuple(inputs), arrays, present, table.samples, labels, of, warnings, table.skipped
-    )
+    return tuple(inputs), arrays
 
 
 def image_layout(
@@ -173,32 +262,3 @@ def _labels(archive: ArraySource) -> Tensor:
             f"pixel, got {labels.dtype} {labels.shape}{more}"
         )
     return torch.from_numpy(labels.astype(np.int64))
-
-
-def read_images(
-    source: str | ArraySource,
-    task: Task,
-    standardiser: Standardiser,
-    holes: Collection[str] = (),
-    rules: FileRules = USUAL_RULES,
-) -> ArrayDataset:
-    """Read images to predict, of any one size and without labels; see `read_image_file`.
-
-    Args:
-        source: Path of the file, or the file.
-        task: Task of the training; the size of its images need not agree.
-        standardiser: Standardiser of the training.
-        holes: Modalities in which 0 is a hole and stays 0.
-        rules: Settings of the files.
-    """
-    images = read_image_file(source, task.inputs, rules, standardiser, labelled=False)
-    empty = {name: images.arrays[name] == 0 for name in holes}
-    target = torch.full((len(images.present),), UNLABELLED)
-    task = replace(task, inputs=images.inputs)
-    dataset = ArrayDataset(task, images.arrays, images.present, target, images.samples)
-    dataset.standardise(standardiser)
-    for name, hole in empty.items():
-        dataset.arrays[name].masked_fill_(hole, 0.0)
-    dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
-    dataset.skipped = images.skipped
-    return dataset

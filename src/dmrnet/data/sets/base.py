@@ -196,22 +196,18 @@ class DataSettings(ABC):
         from dmrnet.data.files.arrays.source import ArraySource
         from dmrnet.data.python.items import LazyDataset
 
-        if (images := self.images) is not None and standardiser is not None:
-            if isinstance(path, LazyDataset):
-                from dmrnet.data.python.item_images import ItemImages
+        images = self.images
+        if isinstance(path, LazyDataset) and images is not None and standardiser is not None:
+            from dmrnet.data.python.item_images import ItemImages
 
-                read = ItemImages(path, images, task, standardiser, need_target)
-                return read.whole(task, standardiser)
-            if need_target and isinstance(path, str | ArraySource):
-                from dmrnet.data.files.labelled_images import FileImages
-
-                return FileImages(path, images, task, standardiser).whole(task, standardiser)
+            lazy = ItemImages(path, images, task, standardiser, need_target)
+            return lazy.whole(task, standardiser)
         if not isinstance(path, str | ArraySource):
             raise ValueError(
                 f"{path.path}: expected a MultimodalDataset or a file, for a class for every pixel"
             )
         where = path if isinstance(path, str) else path.path
-        if need_target:
+        if need_target and images is None:
             raise ValueError(
                 f"{where}: the run gives every pixel a class, but files of arrays hold one class "
                 "per sample; it is tested on its own data set alone. dmrnet predict makes label "
@@ -222,9 +218,14 @@ class DataSettings(ABC):
                 f"{where}: the data set does not say how its images are standardised; predict its "
                 "own by their split (--split)"
             )
-        from dmrnet.data.files.images import read_images
+        from dmrnet.data.files.images import FileImages
+        from dmrnet.data.sets.images import Images
 
-        return read_images(path, task, standardiser, self.holes, self.rules)
+        images = images or Images("", groups=self.groups, absent=self.absent_values)
+        read = FileImages(path, images, task, standardiser, need_target)
+        if need_target:
+            return read.whole(task, standardiser)
+        return read.unlabelled(task, standardiser, self.holes)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Images(OwnFiles):
         seed: int,
     ) -> Splits:
         """Return the splits of files, or of data of Python, under the name of a data set."""
-        from dmrnet.data.files.labelled_images import FileImages
+        from dmrnet.data.files.images import FileImages
         from dmrnet.data.tile_splits import tile_splits
 
         self._check()

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from dmrnet.data.files.archive import Archive
 from dmrnet.data.files.arrays.bad_rows import failing_rows, skipped_notes
-from dmrnet.data.files.images import read_image_file
+from dmrnet.data.files.images import FileImages
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.files.sample_table import read_table
+from dmrnet.data.sets.images import Images
 from dmrnet.modalities import Modality, Task
 
 RNG = np.random.default_rng(0)
@@ -85,7 +86,7 @@ def test_images_and_their_labels_stay_together(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", cam=put(CAM, (3, 0, 0, 0), np.nan), y=y)
     archive = Archive(str(tmp_path / "t.npz"))
     archive.bad_rows = "skip"
-    found = read_image_file(archive, (), labelled=True)
+    found = FileImages(archive, Images(""))
     assert found.labels[:, 0, 0].tolist() == [row for row in range(20) if row != 3]
     assert [one.row for one in found.skipped] == [3]
 
