@@ -27,7 +27,6 @@ from dmrnet.engine.scores.scoring import (
     naming_samples,
     score,
     score_images,
-    score_volumes,
 )
 from dmrnet.engine.scores.shown import pack_shown
 from dmrnet.engine.scores.thresholds import (
@@ -177,7 +176,16 @@ def _evaluate_images(
     """Score images with a class for every pixel; store rows, counts and some label maps."""
     names, data = run.task.modalities, run.settings.data
     with naming_samples("test", dataset):
-        result = _score_dense(run, dataset, batch_size, tile)
+        result = score_images(
+            run.method,
+            dataset,
+            combinations_of(len(names)),
+            run.device,
+            batch_size=batch_size,
+            tile=tile,
+            distances=True,
+            show=shown_rows(dataset),
+        )
     lines = [
         *score_lines(measure_of(data, run.task), result, names),
         *class_lines(result, run.task),
@@ -189,26 +197,6 @@ def _evaluate_images(
     }
     _store(run, dataset, test, lines, contents)
     return result
-
-
-def _score_dense(
-    run: FinishedRun, dataset: Dataset, batch_size: int | None, tile: int | None
-) -> PixelEvaluation:
-    """Score every combination of images, or of volumes with the distances of surfaces."""
-    combinations, show = combinations_of(len(run.task.modalities)), shown_rows(dataset)
-    if run.task.axes == 2:
-        return score_images(
-            run.method,
-            dataset,
-            combinations,
-            run.device,
-            batch_size=batch_size,
-            tile=tile,
-            show=show,
-        )
-    if tile is not None:
-        raise ValueError("tile is for images; volumes are predicted in windows of a patch's size")
-    return score_volumes(run.method, dataset, combinations, run.device, distances=True, show=show)
 
 
 def _store(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.run.seal import seal
 from dmrnet.engine.run.weights import load_weights
 from dmrnet.engine.scores.class_rows import class_metric_lines
@@ -25,22 +24,17 @@ from dmrnet.settings.config import RunSettings
 
 
 def write_final_scores(
-    trainee: Trainee,
-    settings: RunSettings,
-    folder: RunFolder,
-    device: torch.device,
-    teacher_cost: Mapping[str, float],
+    trainee: Trainee, settings: RunSettings, teacher_cost: Mapping[str, float]
 ) -> None:
     """Score the kept weights on validation, write the rows of the training, mark it as finished.
 
     Args:
         trainee: Training that has come to its end.
         settings: Settings of the run.
-        folder: Folder of the run.
-        device: Device to score on.
         teacher_cost: What training a teacher cost, by metric, which is added; empty without one.
     """
-    method, val = trainee.evaluated, trainee.splits.val
+    method, val, folder = trainee.evaluated, trainee.splits.val, trainee.folder
+    device = trainee.trainer.strategy.root_device
     load_weights(method, folder.weights)
     # Lightning has moved the method back to the CPU.
     method.to(device).eval()

@@ -137,18 +137,19 @@ def fit_run(
                 return False
         resumed = checkpoints.newest(method)
         if trainer.is_global_zero:
-            _write_start(settings, folder, splits, training, masks, resumed)
-            folder.write_facts(
-                callbacks=[qualified_name(one) for one in callbacks],
-                terms=[term.name for term in terms],
-            )
+            own = {
+                "masks": sampler_name(masks),
+                "callbacks": [qualified_name(one) for one in callbacks],
+                "terms": [term.name for term in terms],
+            }
+            _write_start(settings, folder, splits, training, own, resumed)
             for logger in trainer.loggers:
                 logger.log_hyperparams(settings.to_dict())
             if started is not None:
                 started(splits, method, training)
         measure = measure_of(settings.data, splits.train.task, settings.training.select_by)
         trainee = Trainee(method, splits, training, settings.seed, folder, report, measure, masks)
-        _train(trainer, trainee, settings, folder, checkpoints, resumed, teacher_cost)
+        _train(trainer, trainee, settings, checkpoints, resumed, teacher_cost)
         if trainer.is_global_zero:
             for logger in named:
                 end_logger(logger)
@@ -235,7 +236,6 @@ def _train(
     trainer: pl.Trainer,
     trainee: Trainee,
     settings: RunSettings,
-    folder: RunFolder,
     checkpoints: Checkpoints,
     resumed: Checkpoint | None,
     teacher_cost: Mapping[str, float],
@@ -249,8 +249,7 @@ def _train(
             checkpoints.files.write_held()
             raise
         if trainer.is_global_zero:
-            device = trainer.strategy.root_device
-            write_final_scores(trainee, settings, folder, device, teacher_cost)
+            write_final_scores(trainee, settings, teacher_cost)
             # What patience or a callback has stopped does not go on.
             training = trainee.training_settings
             whole = trainer.current_epoch == training.max_epochs
@@ -264,20 +263,26 @@ def _write_start(
     folder: RunFolder,
     splits: Splits,
     training: Training,
-    masks: MaskSampler | None,
+    own: Mapping[str, object],
     resumed: Checkpoint | None,
 ) -> None:
-    """Write what is known before training, and drop records after the checkpoint."""
-    _write_facts(folder, settings, splits, training)
+    """Write what is known before training, and drop records after the checkpoint.
+
+    `own` are facts about samplers, callbacks and terms of the user's own.
+    """
+    _write_facts(folder, settings, splits, training, own)
     write_text(folder.config, dump(settings))
-    folder.write_facts(masks=sampler_name(masks))
     folder.begin_at(0 if resumed is None else resumed.epoch + 1)
     if resumed is not None:
         log.warning("going on after epoch %d of %s", resumed.epoch + 1, folder.path)
 
 
 def _write_facts(
-    folder: RunFolder, settings: RunSettings, splits: Splits, training: Training
+    folder: RunFolder,
+    settings: RunSettings,
+    splits: Splits,
+    training: Training,
+    own: Mapping[str, object],
 ) -> None:
     """Write what is known before training: the task, the sizes, the standardiser."""
     task = splits.train.task
@@ -317,6 +322,7 @@ def _write_facts(
         max_epochs=training.max_epochs,
         batch_size=training.batch_size,
         finished=False,
+        **own,
     )
     if splits.standardiser is not None:
         state = {name: x.contiguous() for name, x in splits.standardiser.state().items()}

@@ -12,7 +12,6 @@ from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.source import Source
-from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import naming_samples, samples_at_once
 from dmrnet.evaluation import predict_masks
@@ -79,14 +78,13 @@ def predict_rows(
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
     parts, watch, kind = [], FiniteLogits(run.method.modalities), target_of(run.task)
-    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
-        mask = batch.present & visible
-        masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
-        assert masked.mask is not None
-        assert masked.where is not None
-        feats = run.method.cached(masked.inputs, masked.where)
-        logits = predict_masks(run.method, feats, masked.mask[None])[0]
-        watch.add(kind.defined(logits), masked.index, masked.mask)
+    size = batch_size or samples_at_once(run.task)
+    for batch in run.masked_batches(dataset, rows, visible, size):
+        assert batch.mask is not None
+        assert batch.where is not None
+        feats = run.method.cached(batch.inputs, batch.where)
+        logits = predict_masks(run.method, feats, batch.mask[None])[0]
+        watch.add(kind.defined(logits), batch.index, batch.mask)
         parts.append(kind.probabilities(logits).cpu())
         if advance is not None:
             advance(len(batch))

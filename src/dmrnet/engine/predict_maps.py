@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import (
     image_batches,
@@ -51,20 +50,15 @@ def label_maps(
         if tile is not None:
             raise ValueError("tile is for images; volumes have windows of a patch's size")
         sliding = sliding_of(dataset)
-        for batch in evaluation_batches(dataset, 1, rows=rows):
-            mask = batch.present & visible
-            masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
+        for batch in run.masked_batches(dataset, rows, visible, 1):
             with naming_samples("", dataset):
-                if probabilities:
-                    yield batch.index, voxel_probabilities(run.method, masked, sliding).cpu()
-                else:
-                    yield batch.index, predict_volumes(run.method, masked, sliding)
+                predict = voxel_probabilities if probabilities else predict_volumes
+                maps = predict(run.method, batch, sliding)
+            yield batch.index.cpu(), maps.cpu()
         return
     size, tiling = image_batches(dataset, batch_size, tile, int(rows[0]))
-    for batch in evaluation_batches(dataset, size, rows=rows):
-        mask = batch.present & visible
-        masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
+    for batch in run.masked_batches(dataset, rows, visible, size):
         with naming_samples("", dataset):
-            predict = pixel_probabilities if probabilities else predict_pixels
-            maps = predict(run.method, masked, stride=run.method.stride, tiling=tiling)
-        yield batch.index, maps
+            of_batch = pixel_probabilities if probabilities else predict_pixels
+            maps = of_batch(run.method, batch, stride=run.method.stride, tiling=tiling)
+        yield batch.index.cpu(), maps

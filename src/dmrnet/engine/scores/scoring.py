@@ -22,7 +22,7 @@ from dmrnet.evaluation import (
     evaluate_values,
 )
 from dmrnet.evaluation.combinations import Model
-from dmrnet.evaluation.volumes.evaluate import VolumeEvaluation, evaluate_volumes
+from dmrnet.evaluation.volumes.evaluate import evaluate_volumes
 from dmrnet.evaluation.volumes.regions import main_regions
 from dmrnet.evaluation.volumes.windows import Sliding
 from dmrnet.modalities import Inputs, Task, some_combinations
@@ -159,8 +159,6 @@ def score(
             they are always kept.
     """
     task = dataset.task
-    if task.axes == 3:
-        return score_volumes(model, dataset, combinations, device)
     if task.dense:
         return score_images(model, dataset, combinations, device, batch_size=batch_size)
     read = evaluation_batches(dataset, batch_size or samples_at_once(task))
@@ -178,44 +176,6 @@ def sliding_of(dataset: Dataset) -> Sliding:
     return Sliding(dataset.task.inputs[0].shape[1:], overlap)
 
 
-def score_volumes(
-    model: Model,
-    dataset: Dataset,
-    combinations: Tensor,
-    device: str | torch.device = "cpu",
-    *,
-    rows: Tensor | None = None,
-    distances: bool = False,
-    show: Sequence[int] = (),
-) -> VolumeEvaluation:
-    """Score combinations on whole volumes, one after the other, in sliding windows.
-
-    Args:
-        model: Model in evaluation mode.
-        dataset: Volumes.
-        combinations: bool ``(K, V)``.
-        device: Device of the model.
-        rows: int64 row numbers of the volumes to score; by default all.
-        distances: Whether to compute HD95, which takes longer than Dice.
-        show: Row numbers of the volumes of which a slice is kept.
-    """
-    assert isinstance(dataset, VolumeRows)
-
-    def extent(row: int) -> tuple[Sequence[float], float]:
-        return dataset.spacing[row].tolist(), dataset.empty(row)
-
-    batches = (batch.to(device) for batch in evaluation_batches(dataset, 1, rows=rows))
-    return evaluate_volumes(
-        model,
-        batches,
-        combinations.to(device),
-        sliding_of(dataset),
-        regions=main_regions(dataset.task),
-        extent=extent if distances else None,
-        show=show,
-    )
-
-
 def score_images(
     model: Model,
     dataset: Dataset,
@@ -225,30 +185,47 @@ def score_images(
     rows: Tensor | None = None,
     batch_size: int | None = None,
     tile: int | None = None,
+    distances: bool = False,
     show: Sequence[int] = (),
 ) -> PixelEvaluation:
-    """Score combinations on whole images.
+    """Score combinations on whole images; on volumes one after the other, in sliding windows.
 
     Args:
         model: Model in evaluation mode.
-        dataset: Images.
+        dataset: Images, or volumes.
         combinations: bool ``(K, V)``.
         device: Device of the model.
         rows: int64 row numbers of the images to score; by default all.
         batch_size: Most images encoded together; fewer where they are large.
         tile: Side of the tiles in which images are predicted; by default they are predicted whole
             unless they are very large.
-        show: Row numbers of the images whose label maps are kept.
+        distances: Whether to compute HD95 of volumes, which takes longer than Dice.
+        show: Row numbers of the images whose label maps are kept; of volumes those of a slice.
+
+    Raises:
+        ValueError: If there is a tile for volumes.
     """
+    combinations = combinations.to(device)
     if dataset.task.axes == 3:
-        return score_volumes(model, dataset, combinations, device, rows=rows, show=show)
+        if tile is not None:
+            raise ValueError(
+                "tile is for images; volumes are predicted in windows of a patch's size"
+            )
+        assert isinstance(dataset, VolumeRows)
+        batches = (batch.to(device) for batch in evaluation_batches(dataset, 1, rows=rows))
+        return evaluate_volumes(
+            model,
+            batches,
+            combinations,
+            sliding_of(dataset),
+            regions=main_regions(dataset.task),
+            extent=(lambda row: (dataset.spacing[row].tolist(), dataset.empty(row)))
+            if distances
+            else None,
+            show=show,
+        )
     size, tiling = image_batches(dataset, batch_size, tile)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, size, rows=rows))
     return evaluate_pixels(
-        model,
-        batches,
-        combinations.to(device),
-        stride=model.stride,
-        tiling=tiling,
-        show=show,
+        model, batches, combinations, stride=model.stride, tiling=tiling, show=show
     )

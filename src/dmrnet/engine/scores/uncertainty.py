@@ -7,13 +7,10 @@ probabilities say.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import samples_at_once
 from dmrnet.methods.base import Method
@@ -28,7 +25,6 @@ def uncertainty_rows(
     visible: Tensor,
     draws: int = 16,
     seed: int = 0,
-    advance: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Return the uncertainty of samples, each predicted from the visible modalities that it has.
 
@@ -39,7 +35,6 @@ def uncertainty_rows(
         visible: bool ``(V,)``, True for modalities that may be used.
         draws: Number of samples of the Gaussian.
         seed: Seed of these.
-        advance: Called with the number of samples of each step.
 
     Returns:
         Float32 ``(m,)`` by name, higher is less sure: ``softmax``, 1 less the probability of the
@@ -57,18 +52,14 @@ def uncertainty_rows(
         )
     generator = torch.Generator(run.device).manual_seed(seed)
     parts: list[dict[str, Tensor]] = []
-    for batch in evaluation_batches(dataset, samples_at_once(run.task), rows=rows):
-        mask = batch.present & visible
-        masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
-        assert masked.mask is not None
-        assert masked.where is not None
-        feats = run.method.cached(masked.inputs, masked.where)
-        every = torch.arange(len(batch), device=masked.mask.device)
+    for batch in run.masked_batches(dataset, rows, visible, samples_at_once(run.task)):
+        assert batch.mask is not None
+        assert batch.where is not None
+        feats = run.method.cached(batch.inputs, batch.where)
+        every = torch.arange(len(batch), device=batch.mask.device)
         parts.append(
-            _of_batch(run.method, feats.select(every, masked.mask), masked.mask, draws, generator)
+            _of_batch(run.method, feats.select(every, batch.mask), batch.mask, draws, generator)
         )
-        if advance is not None:
-            advance(len(batch))
     return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from dmrnet.engine.run.finished import FinishedRun, open_run
 from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import decisive_settings
 from dmrnet.engine.training.processes import launch
 from dmrnet.locking import lock_folder
 from dmrnet.methods import method
-from dmrnet.settings.config import QUIET, RunSettings, read_config
-from dmrnet.settings.files import flat
-from dmrnet.settings.paths import absolute, paths_of
+from dmrnet.settings.config import RunSettings, read_config
+from dmrnet.settings.paths import absolute
 from dmrnet.settings.training import Select
 
 log = logging.getLogger(__name__)
@@ -104,14 +104,8 @@ def cache_folder(settings: RunSettings, cache: Path, content: Mapping[str, str])
         cache: Folder of such folders.
         content: Fingerprint of each split of the data.
     """
-    paths = {f"data.{name}" for name in paths_of(settings.data)}
-    decisive = {
-        key: value
-        for key, value in flat(settings.to_dict()).items()
-        if key not in QUIET and key not in paths
-    }
     samples = {name: content[name] for name in ("train", "val")}
-    text = json.dumps([decisive, samples], sort_keys=True, default=str)
+    text = json.dumps([decisive_settings(settings), samples], sort_keys=True)
     key = blake2b(text.encode(), digest_size=6).hexdigest()
     return cache / f"{settings.dataset}-{settings.method.name}-seed{settings.seed}-{key}"
 
