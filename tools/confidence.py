@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.confidence import Confidence, calibration_error, error_detection, reliability
+from dmrnet.engine.predict import Predictable
 from dmrnet.engine.run.finished import FinishedRun, open_run
 from dmrnet.engine.scores.confidence import calibrated, fitted_on
 from dmrnet.engine.scores.scoring import combinations_of, score
@@ -146,7 +147,8 @@ def _detection(run: FinishedRun, combinations: Tensor, test: Evaluation) -> Figu
     for row, mask in enumerate(combinations):
         rows = (dataset.present | ~mask).all(1).nonzero().flatten()
         wrong = (predictions.probabilities[row].argmax(-1) != predictions.target)[rows]
-        for name, values in uncertainty_rows(run, dataset, rows, mask).items():
+        samples = Predictable(run, dataset, rows, mask)
+        for name, values in uncertainty_rows(samples).items():
             found[name].append(error_detection(values, wrong))
     means = {name: _known_mean(values) for name, values in found.items()}
     differences = {

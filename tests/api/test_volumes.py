@@ -16,6 +16,7 @@ from dmrnet.cli import main
 from dmrnet.cli.predict.volumes import write_volumes
 from dmrnet.data.volumes.cases import Frame
 from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.predict import predictable
 from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.report.records.predictions import read_label_maps
 
@@ -122,7 +123,8 @@ def test_a_case_is_put_back_where_it_was_cut_from(run: Run, tmp_path: Path) -> N
     rows.frame = lambda _: Frame((14, 12, 16), (1, 2, 3), affine, (0, 1, 4), (2, 1, 0))
     found = torch.ones(1, 10, 8, 8, dtype=torch.uint8)
     found[0, 0, 0, 0] = 2
-    write_volumes(tmp_path, rows, [0], ["case"], torch.ones(1, 2, dtype=torch.bool), [found])
+    rows.samples = ["case"]
+    write_volumes(tmp_path, predictable(finished, rows, None, "case"), [found])
     image = nibabel.load(tmp_path / "case.nii.gz")
     assert image.shape == (16, 12, 14)
     assert np.array_equal(image.affine, affine)

@@ -18,7 +18,8 @@ from torchmetrics.functional.classification import (
 
 import dmrnet
 from dmrnet import MultimodalDataset
-from dmrnet.cli.tables.class_scores import constant_text, show_class_scores, values_of
+from dmrnet.api.scores import Scores, values_of
+from dmrnet.cli.tables.class_scores import constant_text, show_class_scores
 from dmrnet.cli.tables.scores import show_scores
 from dmrnet.report.build import build_report
 
@@ -129,7 +130,8 @@ def test_samples_of_one_class_alone_are_said() -> None:
 def test_runs_without_these_rows_show_nothing_of_them() -> None:
     out = io.StringIO()
     row = {"split": "val", "combination": "a", "metric": "accuracy", "value": 0.5, "n": 30}
-    show_class_scores(Console(file=out), [row], "val", ["a"])
+    scores = Scores(("a",), "val", "accuracy", values_of([row], "val"))
+    show_class_scores(Console(file=out), scores)
     assert out.getvalue() == ""
 
 

@@ -19,7 +19,7 @@ from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.predict import predictable_rows
+from dmrnet.engine.predict import predictable
 from dmrnet.engine.predict_maps import label_maps
 from dmrnet.engine.run.finished import open_run
 from dmrnet.engine.run.folder import RunFolder
@@ -257,8 +257,8 @@ def test_label_maps_are_those_of_the_evaluation(tmp_path: Path) -> None:
     own = one.read(str(tmp_path / "own.npz"), need_target=False)
     for dataset in (test, own):
         for mask, predicted in zip(every, expected.predicted, strict=True):
-            rows, seen = predictable_rows(one, dataset, name_of(mask, names), "")
-            found = list(label_maps(one, dataset, rows, seen, batch_size=3))
+            some = predictable(one, dataset, name_of(mask, names), "")
+            found = list(label_maps(one, dataset, some.rows, some.visible, batch_size=3))
             assert [len(maps) for _, maps in found] == [3, 1]
             assert torch.equal(torch.cat([index for index, _ in found]), torch.arange(4))
             share = (torch.cat([maps for _, maps in found]) == predicted).float().mean()
@@ -281,14 +281,14 @@ def test_each_image_is_predicted_from_what_it_has(tmp_path: Path) -> None:
     planes[0, 1], planes[1, 0] = 255, 0
     np.savez(tmp_path / "own.npz", red=planes[:, 0], nir=planes[:, 1], present=present)
     own = one.read(str(tmp_path / "own.npz"), need_target=False)
-    rows, seen = predictable_rows(one, own, None, "")
-    ((_, found),) = label_maps(one, own, rows, seen)
+    some = predictable(one, own, None, "")
+    ((_, found),) = label_maps(one, own, some.rows, some.visible)
     for row, shown in enumerate(torch.from_numpy(present)):
         inputs = padded(own.take(torch.tensor([row])).inputs, 16)
         with torch.no_grad():
             logits = one.method(inputs, shown[None])[0, :, : made.HEIGHT, : made.WIDTH]
         assert (logits.argmax(0) == found[row]).float().mean() > 0.9999
-    assert predictable_rows(one, own, "red", "")[0].tolist() == [0, 2]
+    assert predictable(one, own, "red", "").rows.tolist() == [0, 2]
 
 
 def test_scales_are_kept_with_the_run_or_taken_from_its_data(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.files.decoders import Decoder
-from dmrnet.engine.predict import predict_rows
+from dmrnet.engine.predict import Predictable, predict_rows
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.explore import ExploredRun, corrupt, create_explorer
 from dmrnet.serve import Limits
@@ -45,7 +45,8 @@ def of_run(
     """Probabilities by the run's own way of predicting, from standardised numbers."""
     visible = torch.tensor([name in on for name in NAMES])
     rows = torch.tensor([row])
-    return predict_rows(run, dataset, rows, visible, confidence=confidence)[0]
+    samples = Predictable(run, dataset, rows, visible)
+    return predict_rows(samples, confidence=confidence)[0]
 
 
 def test_a_view_predicts_what_the_run_predicts(

@@ -11,7 +11,7 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.volumes.frames import restored, restored_probabilities
 from dmrnet.data.volumes.rows import VolumeRows
-from dmrnet.engine.predict import predictable_rows
+from dmrnet.engine.predict import read_predictable
 from dmrnet.engine.predict_maps import label_maps
 from dmrnet.engine.run.finished import FinishedRun
 
@@ -40,20 +40,21 @@ def predicted_maps(
     Raises:
         ValueError: If a sample has none of the modalities.
     """
-    dataset = run.read(source, need_target=False, bad_rows=bad_rows)
-    where = source.path if isinstance(source, Source) else str(source)
-    rows, visible = predictable_rows(run, dataset, combination, where)
-    if len(rows) < len(dataset):
+    samples = read_predictable(run, source, combination, bad_rows)
+    dataset = samples.dataset
+    if (nothing := len(dataset) - len(samples.rows)) > 0:
+        where = source.path if isinstance(source, Source) else str(source)
         raise ValueError(
-            f"{where}: {len(dataset) - len(rows)} of {len(dataset)} samples have nothing to "
-            "predict from; leave them out"
+            f"{where}: {nothing} of {len(dataset)} samples have nothing to predict from; leave "
+            "them out"
         )
     images: list[Array | None] = []
     if isinstance(dataset, VolumeRows):
         numbers, frame_of = dataset.numbers, dataset.frame
     else:
         numbers, frame_of = run.settings.data.label_numbers(run.task), None
-    for index, maps in label_maps(run, dataset, rows, visible, probabilities=probabilities):
+    predicted = label_maps(run, dataset, samples.rows, samples.visible, probabilities=probabilities)
+    for index, maps in predicted:
         for row, one in zip(index.tolist(), maps.numpy(), strict=True):
             frame = None if frame_of is None else frame_of(row)
             if probabilities:

@@ -11,8 +11,8 @@ from weakref import finalize
 import numpy as np
 from torch import Tensor
 
-from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.engine.predict import Predictable
 from dmrnet.modalities import Task
 from dmrnet.targets import TRUTHS
 
@@ -56,20 +56,14 @@ class Predicted:
     Attributes:
         samples: Number of all samples, also of those without any modality.
         rows: int64 ``(m,)``, rows of the predicted ones among all.
-        seen: bool ``(m, V)``, what each was predicted from.
+        source: The predicted ones as they were read.
         probabilities: float32 ``(m, M)``.
-        dataset: The samples as they were read.
-        own_rows: Rows of the predicted ones in it.
-        visible: bool ``(V,)``, the modalities that could be used.
     """
 
     samples: int
     rows: Array
-    seen: Tensor
+    source: Predictable
     probabilities: Tensor
-    dataset: Dataset
-    own_rows: Tensor
-    visible: Tensor
 
 
 def values_of_all(predicted: Predicted, values: Array, empty: np.generic) -> Array:

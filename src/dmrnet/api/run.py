@@ -24,7 +24,7 @@ from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.predict import predict_run
+from dmrnet.engine.predict import predict_rows, read_predictable
 from dmrnet.engine.run.devices import device_of
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.run.finished import open_run as open_finished
@@ -35,7 +35,7 @@ from dmrnet.engine.scores.thresholds import decided
 from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method
-from dmrnet.modalities import MaskSampler, parse
+from dmrnet.modalities import MaskSampler
 from dmrnet.nn.encoders.own import Factory, give_encoder, named_encoders
 
 
@@ -224,7 +224,7 @@ class Run(Deployable):
         """
         confidence = confidence_of(self._finished)
         predicted = self._predicted(inputs, present, combination, confidence)
-        sets = confidence.sets(predicted.probabilities, predicted.seen, level)
+        sets = confidence.sets(predicted.probabilities, predicted.source.seen, level)
         return values_of_all(predicted, sets.numpy(), np.bool_(True))
 
     @torch_as_before()
@@ -253,7 +253,7 @@ class Run(Deployable):
         """
         confidence = confidence_of(self._finished)
         predicted = self._predicted(inputs, present, combination, confidence)
-        which, gain, error = confidence.advise(predicted.probabilities, predicted.seen)
+        which, gain, error = confidence.advise(predicted.probabilities, predicted.source.seen)
         advice: list[dict[str, Any]] = [
             {"modality": None, "gain": float("nan"), "error": float("nan")}
             for _ in range(predicted.samples)
@@ -283,17 +283,14 @@ class Run(Deployable):
             source: MultimodalDataset | LazyDataset | str = inputs.subset(some)
         else:
             some, samples, source = None, 0, inputs
-        dataset, rows, probabilities = predict_run(
-            self._finished, source, combination, confidence=confidence, bad_rows=bad_rows
-        )
-        visible = parse(combination or "all", self.modalities)
-        seen = dataset.present[rows] & visible
+        found = read_predictable(self._finished, source, combination, bad_rows)
+        dataset, rows = found.dataset, found.rows
         given = (rows if dataset.file_rows is None else dataset.file_rows[rows]).numpy()
         if some is None:
             samples = dataset.rows_in_file or len(dataset)
         else:
             given = some[given]
-        return Predicted(samples, given, seen, probabilities, dataset, rows, visible)
+        return Predicted(samples, given, found, predict_rows(found, confidence=confidence))
 
     @torch_as_before()
     def uncertainty(
@@ -319,9 +316,7 @@ class Run(Deployable):
             ``spread``; see `dmrnet.engine.scores.uncertainty`.
         """
         predicted = self._predicted(inputs, present, combination, None)
-        values = uncertainty_rows(
-            self._finished, predicted.dataset, predicted.own_rows, predicted.visible, draws, seed
-        )
+        values = uncertainty_rows(predicted.source, draws, seed)
         spread = {
             k: values_of_all(predicted, v.numpy()[:, None], np.float32(np.nan))
             for k, v in values.items()
@@ -363,7 +358,7 @@ class Run(Deployable):
                 "such rows out, or use predict_proba, which returns NaN for them"
             )
         whole = self._finished.folder.read_facts().get("whole_labels", False)
-        own = decided(self._finished, predicted.probabilities, predicted.seen, confidence)
+        own = decided(self._finished, predicted.probabilities, predicted.source.seen, confidence)
         return decided_as_given(task, own.numpy(), predicted, whole)
 
     def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:

@@ -27,6 +27,20 @@ from dmrnet.report.statistics.failures import (
     shapley_values,
 )
 
+Values = Mapping[str, Mapping[str, tuple[float, int]]]
+"""Value and number of samples by metric and combination; an undefined value is NaN."""
+
+
+def values_of(rows: Iterable[Mapping[str, Any]], split: str) -> Values:
+    """Return the values of a split in a run's rows."""
+    values: dict[str, dict[str, tuple[float, int]]] = {}
+    for row in rows:
+        if row["split"] == split and row["combination"]:
+            value = math.nan if row["value"] is None else float(row["value"])
+            by_combination = values.setdefault(str(row["metric"]), {})
+            by_combination[str(row["combination"])] = (value, int(row["n"]))
+    return values
+
 
 @dataclass(frozen=True, repr=False)
 class Scores:
@@ -54,7 +68,7 @@ class Scores:
     modalities: tuple[str, ...]
     split: str
     metric: str
-    values: Mapping[str, Mapping[str, tuple[float, int]]]
+    values: Values
 
     @classmethod
     def from_rows(
@@ -65,12 +79,7 @@ class Scores:
         Raises:
             ValueError: If the rows have no such scores.
         """
-        values: dict[str, dict[str, tuple[float, int]]] = {}
-        for row in rows:
-            if row["split"] == split and row["combination"]:
-                value = math.nan if row["value"] is None else float(row["value"])
-                by_combination = values.setdefault(str(row["metric"]), {})
-                by_combination[str(row["combination"])] = (value, int(row["n"]))
+        values = values_of(rows, split)
         if metric not in values:
             raise ValueError(f"the run has no {metric} on {split}; evaluate it first")
         return cls(tuple(modalities), split, metric, values)
@@ -88,7 +97,8 @@ class Scores:
     @property
     def worst(self) -> tuple[str, float]:
         """Combination with the worst score, without those in `left_out`, and its score."""
-        pick = max if lower_is_better(self.metric) else min
+        lower = lower_is_better(self.metric) or self.metric in ("apcer", "bpcer")
+        pick = max if lower else min
         name = pick(self._counted, key=lambda one: self._counted[one])
         return name, self._counted[name]
 

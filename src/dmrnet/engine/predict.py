@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,17 +13,52 @@ from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import naming_samples, samples_at_once
 from dmrnet.evaluation import predict_masks
 from dmrnet.evaluation.finite import FiniteLogits
-from dmrnet.modalities import name_of, parse
+from dmrnet.modalities import Batch, name_of, parse
 from dmrnet.targets import target_of
 
 
-def predictable_rows(
+@dataclass(frozen=True)
+class Predictable:
+    """Samples of a data set that a run has something to predict from.
+
+    Attributes:
+        run: Run that predicts.
+        dataset: All samples.
+        rows: int64 ``(m,)`` row numbers of those to predict.
+        visible: bool ``(V,)``, True for modalities that may be used.
+    """
+
+    run: FinishedRun
+    dataset: Dataset
+    rows: Tensor
+    visible: Tensor
+
+    @property
+    def seen(self) -> Tensor:
+        """Modalities that each is predicted from, bool ``(m, V)``."""
+        return (self.dataset.present & self.visible)[self.rows]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the samples, or their row numbers."""
+        names = self.dataset.samples
+        return [names[row] if names else str(row) for row in self.rows.tolist()]
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Yield the samples on the run's device, each with a mask of what it is predicted from."""
+        for batch in evaluation_batches(self.dataset, size, rows=self.rows):
+            mask = batch.present & self.visible
+            yield batch.masked(mask, mask, self.run.task.modalities).to(self.run.device)
+
+
+def predictable(
     run: FinishedRun, dataset: Dataset, combination: str | None, where: str
-) -> tuple[Tensor, Tensor]:
+) -> Predictable:
     """Return which samples have something to predict from, and the modalities to predict from.
 
     Args:
@@ -30,9 +66,6 @@ def predictable_rows(
         dataset: The samples.
         combination: Names joined by ``+``; None for all modalities.
         where: Origin of the samples, for messages.
-
-    Returns:
-        int64 ``(m,)`` row numbers and bool ``(V,)``, True for modalities that may be used.
 
     Raises:
         ValueError: If no sample has any of the combination's modalities.
@@ -47,15 +80,12 @@ def predictable_rows(
             f"{where}: expected rows that have any of {name_of(visible, names)}, got none among "
             f"{len(dataset)}; allow more modalities"
         )
-    return rows, visible
+    return Predictable(run, dataset, rows, visible)
 
 
 @torch.inference_mode()
 def predict_rows(
-    run: FinishedRun,
-    dataset: Dataset,
-    rows: Tensor,
-    visible: Tensor,
+    samples: Predictable,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
     confidence: Confidence | None = None,
@@ -63,10 +93,7 @@ def predict_rows(
     """Predict samples, each from the visible modalities that it has.
 
     Args:
-        run: Run that predicts.
-        dataset: The samples.
-        rows: int64 ``(m,)`` row numbers of the samples to predict.
-        visible: bool ``(V,)``, True for modalities that may be used.
+        samples: The samples.
         batch_size: Samples predicted together; by default by their size.
         advance: Called with the number of samples predicted in each step.
         confidence: What calibrates the probabilities; None leaves them as the network gives them.
@@ -77,23 +104,35 @@ def predict_rows(
     Raises:
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
-    parts, watch, kind = [], FiniteLogits(run.method.modalities), target_of(run.task)
-    size = batch_size or samples_at_once(run.task)
-    for batch in run.masked_batches(dataset, rows, visible, size):
+    method, task = samples.run.method, samples.run.task
+    parts, watch, kind = [], FiniteLogits(method.modalities), target_of(task)
+    for batch in samples.batches(batch_size or samples_at_once(task)):
         assert batch.mask is not None
         assert batch.where is not None
-        feats = run.method.cached(batch.inputs, batch.where)
-        logits = predict_masks(run.method, feats, batch.mask[None])[0]
+        feats = method.cached(batch.inputs, batch.where)
+        logits = predict_masks(method, feats, batch.mask[None])[0]
         watch.add(kind.defined(logits), batch.index, batch.mask)
         parts.append(kind.probabilities(logits).cpu())
         if advance is not None:
             advance(len(batch))
-    with naming_samples("", dataset):
+    with naming_samples("", samples.dataset):
         watch.check()
     probabilities = torch.cat(parts)
     if confidence is None:
         return probabilities
-    return confidence.calibrate(probabilities, (dataset.present & visible)[rows])
+    return confidence.calibrate(probabilities, samples.seen)
+
+
+def read_predictable(
+    run: FinishedRun,
+    source: str | Path | Source,
+    combination: str | None,
+    bad_rows: BadRows = "refuse",
+) -> Predictable:
+    """Read samples without need of labels; return those that have something to predict from."""
+    dataset = run.read(source, need_target=False, bad_rows=bad_rows)
+    where = str(source) if isinstance(source, str | Path) else source.path
+    return predictable(run, dataset, combination, where)
 
 
 def predict_run(
@@ -125,8 +164,6 @@ def predict_run(
         ValueError: If no sample has any of the combination's modalities.
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
-    dataset = run.read(path, need_target=False, bad_rows=bad_rows)
-    where = str(path) if isinstance(path, str | Path) else path.path
-    rows, visible = predictable_rows(run, dataset, combination, where)
-    predicted = predict_rows(run, dataset, rows, visible, batch_size, advance, confidence)
-    return dataset, rows, predicted
+    samples = read_predictable(run, path, combination, bad_rows)
+    predicted = predict_rows(samples, batch_size, advance, confidence)
+    return samples.dataset, samples.rows, predicted

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.engine.predict import Predictable
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import (
     image_batches,
@@ -46,18 +47,19 @@ def label_maps(
     Raises:
         NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
+    samples = Predictable(run, dataset, rows, visible)
     if dataset.task.axes == 3:
         if tile is not None:
             raise ValueError("tile is for images; volumes have windows of a patch's size")
         sliding = sliding_of(dataset)
-        for batch in run.masked_batches(dataset, rows, visible, 1):
+        for batch in samples.batches(1):
             with naming_samples("", dataset):
                 predict = voxel_probabilities if probabilities else predict_volumes
                 maps = predict(run.method, batch, sliding)
             yield batch.index.cpu(), maps.cpu()
         return
     size, tiling = image_batches(dataset, batch_size, tile, int(rows[0]))
-    for batch in run.masked_batches(dataset, rows, visible, size):
+    for batch in samples.batches(size):
         with naming_samples("", dataset):
             of_batch = pixel_probabilities if probabilities else predict_pixels
             maps = of_batch(run.method, batch, stride=run.method.stride, tiling=tiling)

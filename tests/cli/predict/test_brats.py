@@ -13,7 +13,7 @@ from tests.data.made.prepared import prepared
 
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.predict import predictable_rows
+from dmrnet.engine.predict import predictable
 from dmrnet.engine.predict_maps import label_maps
 from dmrnet.engine.run.finished import open_run
 from dmrnet.report.records.predictions import read_label_maps
@@ -54,10 +54,10 @@ def test_volumes_are_scored_and_predicted_in_the_frame_of_their_files(
     assert told.code == 0, told.err
     assert told.last == f"2 volumes predicted: {out}"
     dataset = opened.samples("test")
-    found, may = predictable_rows(opened, dataset, None, "test")
+    found = predictable(opened, dataset, None, "test")
     with (out / "volumes.csv").open(newline="") as file:
         listed = {row["sample"]: row for row in csv.DictReader(file)}
-    for index, (labels,) in label_maps(opened, dataset, found, may):
+    for index, (labels,) in label_maps(opened, dataset, found.rows, found.visible):
         (row,) = index.tolist()
         name = dataset.samples[row]
         image = nib.load(out / f"{name}.nii.gz")

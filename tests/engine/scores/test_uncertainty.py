@@ -10,6 +10,7 @@ import torch
 
 import dmrnet
 from dmrnet.engine import open_run
+from dmrnet.engine.predict import Predictable
 from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.nn.representation import sample
 
@@ -23,7 +24,7 @@ def test_it_is_that_of_a_loop_over_samples() -> None:
     rows = dataset.present.all(1).nonzero().flatten()[:3]
     visible = torch.ones(len(names), dtype=torch.bool)
     visible[0] = False
-    found = uncertainty_rows(run, dataset, rows, visible, draws=400)
+    found = uncertainty_rows(Predictable(run, dataset, rows, visible), draws=400)
     assert set(found) == {"softmax", "entropy", "variance", "spread"}
     generator = torch.Generator().manual_seed(1)
     for place, row in enumerate(rows.tolist()):
@@ -56,7 +57,7 @@ def test_a_method_without_a_gaussian_has_only_its_probabilities() -> None:
     run.method.representation = Point(1)
     dataset = run.read(str(OLD_RUNS / "data" / "test.npz"))
     visible = torch.ones(len(run.task.modalities), dtype=torch.bool)
-    found = uncertainty_rows(run, dataset, torch.tensor([0, 1]), visible)
+    found = uncertainty_rows(Predictable(run, dataset, torch.tensor([0, 1]), visible))
     assert set(found) == {"softmax", "entropy"}
 
 
@@ -66,7 +67,7 @@ def test_numbers_have_no_probabilities() -> None:
     other = replace(run, task=replace(run.task, target="ordinal"))
     visible = torch.ones(len(run.task.modalities), dtype=torch.bool)
     with pytest.raises(ValueError, match="got a run of ordinal"):
-        uncertainty_rows(other, dataset, torch.tensor([0]), visible)
+        uncertainty_rows(Predictable(other, dataset, torch.tensor([0]), visible))
 
 
 def test_python_returns_it_for_every_sample() -> None:

@@ -22,7 +22,8 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.screen import loading
 
     with loading():
-        from dmrnet.cli.predict.predictions import predictable, write_maps, write_predictions
+        from dmrnet.cli.predict.predictions import print_notes, write_maps, write_predictions
+        from dmrnet.engine.predict import predictable
         from dmrnet.engine.run.devices import device_of
         from dmrnet.engine.run.finished import open_run
         from dmrnet.engine.run.folder import RunFolder
@@ -47,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
     else:
         dataset = opened.read(args.input, False, args.absent, args.bad_rows)
     samples = predictable(opened, dataset, args.combination, args.input or args.split)
-    samples.print_notes(args.combination)
+    print_notes(samples, args.combination)
     if dense:
         assert out is not None
         write_maps(samples, args, out)

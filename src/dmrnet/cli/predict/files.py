@@ -14,64 +14,59 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from dmrnet.cli.predict.how_sure import HowSure
 from dmrnet.data.files.arrays.bad_rows import SkippedRow
 from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.engine.predict import Predictable
 from dmrnet.modalities import name_of
 from dmrnet.storage import check_outputs, npz_bytes, write_bytes, write_text
-from dmrnet.targets import Target
+from dmrnet.targets import Target, target_of
 from dmrnet.text import csv_text
 
 LONGEST = 80
 """Longest file name, in characters."""
 
 
-def classes_as_csv(
-    samples: Sequence[str],
-    seen: Sequence[str],
-    classes: Sequence[str],
-    probabilities: Tensor,
-    named: Sequence[str],
-    abstains: Sequence[bool] = (),
-    more: Mapping[str, Sequence[str]] | None = None,
-) -> str:
+def classes_as_csv(of: Predictable, probabilities: Tensor, decided: Tensor, sure: HowSure) -> str:
     """Return one line per sample: name, modalities used, class, probabilities, further columns.
 
     Args:
-        samples: Names of the n samples.
-        seen: Names of the modalities that each is predicted from.
-        classes: Names of the M classes.
+        of: The n samples.
         probabilities: float ``(n, M)``.
-        named: What is predicted for each sample; see `decided_names`.
-        abstains: Whether a sample gets no class; none abstains by default.
-        more: Further columns by name, n texts each.
+        decided: What `Target.decide` returned: int64 ``(n,)``, or bool ``(n, M)``.
+        sure: Who gets no class, and the further columns.
     """
-    more = more or {}
-    rows = [["sample", "seen", "predicted", *(f"p({name})" for name in classes), *more]]
-    if abstains:
-        named = ["" if left else name for name, left in zip(named, abstains, strict=True)]
+    task, more = of.run.task, sure.columns
+    rows = [["sample", "seen", "predicted", *(f"p({name})" for name in task.classes), *more]]
+    named = decided_names(target_of(task), task.classes, decided)
+    if sure.abstains:
+        named = ["" if left else name for name, left in zip(named, sure.abstains, strict=True)]
     texts = [[f"{value:.6g}" for value in row] for row in probabilities.tolist()]
     columns = zip(*more.values(), strict=True) if more else ([] for _ in named)
     rows += [
         [name, mask, label, *values, *others]
         for name, mask, label, values, others in zip(
-            samples, seen, named, texts, columns, strict=True
+            of.names, _seen_names(of), named, texts, columns, strict=True
         )
     ]
     return csv_text(rows)
 
 
-def numbers_as_csv(
-    samples: Sequence[str], seen: Sequence[str], targets: Sequence[str], values: Tensor
-) -> str:
+def numbers_as_csv(of: Predictable, values: Tensor) -> str:
     """Return one line per sample: name, modalities used, and the predicted numbers ``(n, D)``."""
+    targets = of.run.task.classes
     rows = [["sample", "seen", *(f"predicted({name})" for name in targets)]]
     if len(targets) == 1:
         rows[0][-1] = "predicted"
     rows += [
         [name, mask, *(f"{value:.9g}" for value in row)]
-        for name, mask, row in zip(samples, seen, values.tolist(), strict=True)
+        for name, mask, row in zip(of.names, _seen_names(of), values.tolist(), strict=True)
     ]
     return csv_text(rows)
+
+
+def _seen_names(of: Predictable) -> list[str]:
+    return [name_of(mask, of.run.task.modalities) for mask in of.seen]
 
 
 def decided_names(kind: Target, classes: Sequence[str], decided: Tensor) -> list[str]:
@@ -90,22 +85,18 @@ def decided_names(kind: Target, classes: Sequence[str], decided: Tensor) -> list
     ]
 
 
-def as_npz(
-    samples: Sequence[str],
-    seen: Tensor,
-    modalities: Sequence[str],
-    classes: Sequence[str],
-    **predicted: Array,
-) -> bytes:
-    """Return predictions as arrays, with `seen`, bool ``(n, V)``, in the order of `modalities`."""
+def as_npz(of: Predictable, predicted: Mapping[str, Array]) -> bytes:
+    """Return predictions as arrays, with names of samples, what they are from, and skipped rows."""
     arrays: dict[str, Any] = {
-        "sample": np.array(samples),
-        "seen": seen.numpy(),
-        "modalities": np.array(modalities),
+        "sample": np.array(of.names),
+        "seen": of.seen.numpy(),
+        "modalities": np.array(of.run.task.modalities),
         **predicted,
-        "classes": np.array(classes),
     }
-    return npz_bytes(arrays)
+    if skipped := of.dataset.skipped:
+        arrays["skipped"] = np.array([one.name for one in skipped])
+        arrays["skipped_reason"] = np.array([one.reason for one in skipped])
+    return npz_bytes({**arrays, "classes": np.array(of.run.task.classes)})
 
 
 def with_skipped(text: str, rows: Sequence[int], skipped: Sequence[SkippedRow]) -> str:
@@ -127,16 +118,6 @@ def with_skipped(text: str, rows: Sequence[int], skipped: Sequence[SkippedRow]) 
     return csv_text([head, *(by_row[row] for row in sorted(by_row))])
 
 
-def skipped_arrays(skipped: Sequence[SkippedRow]) -> dict[str, Array]:
-    """Return the names of skipped rows and what is wrong with them, if there are any."""
-    if not skipped:
-        return {}
-    return {
-        "skipped": np.array([one.name for one in skipped]),
-        "skipped_reason": np.array([one.reason for one in skipped]),
-    }
-
-
 def skipped_lines(skipped: Sequence[SkippedRow], columns: int) -> list[list[str]]:
     """Return lines of a list of files for skipped samples, which have none.
 
@@ -147,45 +128,39 @@ def skipped_lines(skipped: Sequence[SkippedRow], columns: int) -> list[list[str]
 
 
 def write_label_maps(
-    folder: Path,
-    samples: Sequence[str],
-    seen: Tensor,
-    modalities: Sequence[str],
-    classes: Sequence[str],
-    batches: Iterable[Tensor],
-    overwrite: bool = False,
-    skipped: Sequence[SkippedRow] = (),
+    folder: Path, of: Predictable, batches: Iterable[Tensor], overwrite: bool = False
 ) -> None:
     """Write each image's PNG as soon as it is predicted, ``classes.csv`` and ``images.csv``.
 
-    Batches are uint8 ``(b, H, W)``, of the images in order; `seen` is bool ``(n, V)``.
+    Batches are uint8 ``(b, H, W)``, of the images in order.
     A pixel's value is the number of its class, coloured by the palette. ``images.csv`` is written
-    last; `skipped` images have a line without a file there.
+    last; skipped images have a line without a file there.
 
     Raises:
         FileExistsError: If one of these files exists, unless `overwrite`; nothing is predicted.
     """
     from dmrnet.report.figures.label_maps import palette
 
+    classes, modalities = of.run.task.classes, of.run.task.modalities
     colours = (palette(len(classes))[:-1] * 255).round().astype(np.uint8)
     rows = [
         [str(number), name, "#{:02x}{:02x}{:02x}".format(*colour)]
         for number, (name, colour) in enumerate(zip(classes, colours.tolist(), strict=True))
     ]
-    made = file_names(samples)
+    made = file_names(of.names)
     check_outputs(
         *(folder / name for name in ("classes.csv", "images.csv", *made)), overwrite=overwrite
     )
     write_text(folder / "classes.csv", csv_text([["value", "class", "colour"], *rows]))
     listed = [["file", "sample", "seen", *(f"share({name})" for name in classes)]]
-    files = iter(zip(made, samples, seen, strict=True))
+    files = iter(zip(made, of.names, of.seen, strict=True))
     for maps in batches:
         for labels, (file, sample, seen) in zip(maps.numpy(), files, strict=False):
             write_bytes(folder / file, as_png(labels, colours))
             share = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
             names = name_of(seen, modalities)
             listed.append([file, sample, names, *(f"{value:.6g}" for value in share)])
-    listed += skipped_lines(skipped, len(listed[0]))
+    listed += skipped_lines(of.dataset.skipped, len(listed[0]))
     # Names of samples need not be Unicode.
     write_bytes(folder / "images.csv", csv_text(listed).encode(errors="surrogateescape"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,72 +12,29 @@ from torch import Tensor
 from dmrnet.cli.predict.files import (
     as_npz,
     classes_as_csv,
-    decided_names,
     numbers_as_csv,
-    skipped_arrays,
     with_skipped,
     write_label_maps,
 )
 from dmrnet.cli.predict.how_sure import HowSure
 from dmrnet.cli.screen import counted, screen
-from dmrnet.data.dataset import Dataset
-from dmrnet.engine.predict import predict_rows, predictable_rows
-from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.predict import Predictable, predict_rows
 from dmrnet.engine.scores.confidence import confidence_of, read_confidence
 from dmrnet.engine.scores.thresholds import decided as decided_by
-from dmrnet.modalities import name_of
 from dmrnet.storage import write_bytes
 from dmrnet.targets import target_of
 from dmrnet.text import escaped
 
 
-@dataclass(frozen=True)
-class Predictable:
-    """Samples of a run that have something to predict from.
-
-    Attributes:
-        run: Run that predicts.
-        dataset: All samples.
-        rows: Their row numbers, int64 ``(m,)``.
-        may: Modalities to predict from, as `predictable_rows` returns them.
-    """
-
-    run: FinishedRun
-    dataset: Dataset
-    rows: Tensor
-    may: Tensor
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the samples, or their row numbers."""
-        samples = self.dataset.samples or [str(row) for row in range(len(self.dataset))]
-        return [samples[row] for row in self.rows.tolist()]
-
-    @property
-    def seen(self) -> Tensor:
-        """Modalities that each sample is predicted from, bool ``(m, V)``."""
-        return (self.dataset.present & self.may)[self.rows]
-
-    def print_notes(self, combination: str | None) -> None:
-        """Print notes on the samples, except on what is expected: absent modalities, lengths."""
-        expected = (" absent in ", " steps, ")
-        notes = [
-            note for note in self.dataset.notes if not any(words in note for words in expected)
-        ]
-        every = len(self.dataset)
-        if (left_out := every - len(self.rows)) > 0:
-            notes.append(f"{left_out} of {every} rows have none of {combination}: left out")
-        for note in notes:
-            screen(error=True).print(
-                f"warning: {note}", style="yellow", soft_wrap=True, markup=False
-            )
-
-
-def predictable(
-    run: FinishedRun, dataset: Dataset, combination: str | None, where: str
-) -> Predictable:
-    """Return the samples that have something to predict from; see `predictable_rows`."""
-    return Predictable(run, dataset, *predictable_rows(run, dataset, combination, where))
+def print_notes(of: Predictable, combination: str | None) -> None:
+    """Print notes on the samples, except on what is expected: absent modalities, lengths."""
+    expected = (" absent in ", " steps, ")
+    notes = [note for note in of.dataset.notes if not any(words in note for words in expected)]
+    every = len(of.dataset)
+    if (left_out := every - len(of.rows)) > 0:
+        notes.append(f"{left_out} of {every} rows have none of {combination}: left out")
+    for note in notes:
+        screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
 
 
 def write_maps(of: Predictable, args: Namespace, out: Path) -> None:
@@ -87,31 +43,18 @@ def write_maps(of: Predictable, args: Namespace, out: Path) -> None:
     from dmrnet.data.volumes.rows import VolumeRows
     from dmrnet.engine.predict_maps import label_maps
 
-    task, dataset, names = of.run.task, of.dataset, of.names
-    predicted = label_maps(of.run, dataset, of.rows, of.may, args.batch_size, args.tile)
+    predicted = label_maps(of.run, of.dataset, of.rows, of.visible, args.batch_size, args.tile)
     maps = (batch for _, batch in predicted)
     what = "image"
-    if isinstance(dataset, VolumeRows):
+    if isinstance(of.dataset, VolumeRows):
         what = "volume"
-        write_volumes(out, dataset, of.rows.tolist(), names, of.seen, maps, args.overwrite)
+        write_volumes(out, of, maps, args.overwrite)
     elif out.suffix == ".npz":
-        arrays = {
-            "predicted": np.concatenate([batch.numpy() for batch in maps]),
-            **skipped_arrays(dataset.skipped),
-        }
-        write_bytes(out, as_npz(names, of.seen, task.modalities, task.classes, **arrays))
+        every = np.concatenate([batch.numpy() for batch in maps])
+        write_bytes(out, as_npz(of, {"predicted": every}))
     else:
-        write_label_maps(
-            out,
-            names,
-            of.seen,
-            task.modalities,
-            task.classes,
-            maps,
-            args.overwrite,
-            dataset.skipped,
-        )
-    screen().print(f"{counted(len(names), what)} predicted: {out}", soft_wrap=True)
+        write_label_maps(out, of, maps, args.overwrite)
+    screen().print(f"{counted(len(of.rows), what)} predicted: {out}", soft_wrap=True)
 
 
 def write_predictions(of: Predictable, args: Namespace, out: Path | None) -> None:
@@ -129,9 +72,7 @@ def write_predictions(of: Predictable, args: Namespace, out: Path | None) -> Non
     confidence = None if args.uncalibrated else read_confidence(run.folder)
     if args.conformal or args.advise:
         confidence = confidence_of(run)
-    probabilities = predict_rows(
-        run, of.dataset, of.rows, of.may, args.batch_size, confidence=confidence
-    )
+    probabilities = predict_rows(of, args.batch_size, confidence=confidence)
     decided = decided_by(run, probabilities, seen, confidence)
     sure = HowSure()
     if args.abstain_below:
@@ -162,19 +103,14 @@ def _npz_of(of: Predictable, probabilities: Tensor, decided: Tensor, sure: HowSu
     arrays = {"predicted": np.array(task.classes)[values] if target_of(task).counts else values}
     if task.target != "regression":
         arrays |= {"probabilities": probabilities.numpy(), **sure.arrays}
-    arrays |= skipped_arrays(of.dataset.skipped)
-    return as_npz(of.names, of.seen, task.modalities, task.classes, **arrays)
+    return as_npz(of, arrays)
 
 
 def _csv_of(of: Predictable, probabilities: Tensor, decided: Tensor, sure: HowSure) -> str:
-    task, dataset = of.run.task, of.dataset
-    shown = [name_of(mask, task.modalities) for mask in of.seen]
-    if task.target == "regression":
-        text = numbers_as_csv(of.names, shown, task.classes, probabilities)
+    dataset = of.dataset
+    if of.run.task.target == "regression":
+        text = numbers_as_csv(of, probabilities)
     else:
-        named = decided_names(target_of(task), task.classes, decided)
-        text = classes_as_csv(
-            of.names, shown, task.classes, probabilities, named, sure.abstains, sure.columns
-        )
+        text = classes_as_csv(of, probabilities, decided, sure)
     positions = of.rows if dataset.file_rows is None else dataset.file_rows[of.rows]
     return with_skipped(text, positions.tolist(), dataset.skipped)

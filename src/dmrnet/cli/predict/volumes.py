@@ -10,25 +10,20 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from dmrnet.cli.predict.files import as_npz, file_names, skipped_arrays, skipped_lines
+from dmrnet.cli.predict.files import as_npz, file_names, skipped_lines
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.media.nifti import write_labels
 from dmrnet.data.volumes.cases import Frame
 from dmrnet.data.volumes.frames import restored
 from dmrnet.data.volumes.rows import VolumeRows
+from dmrnet.engine.predict import Predictable
 from dmrnet.modalities import name_of
 from dmrnet.storage import check_outputs, npy_bytes, write_bytes, write_text
 from dmrnet.text import csv_text
 
 
 def write_volumes(
-    out: Path,
-    dataset: VolumeRows,
-    rows: Sequence[int],
-    samples: Sequence[str],
-    seen: Tensor,
-    predicted: Iterable[Tensor],
-    overwrite: bool = False,
+    out: Path, of: Predictable, predicted: Iterable[Tensor], overwrite: bool = False
 ) -> None:
     """Write the labels of each volume as soon as they are predicted.
 
@@ -41,16 +36,15 @@ def write_volumes(
 
     Args:
         out: Folder, or ``.npz`` file.
-        dataset: The volumes.
-        rows: Row number of each of the n volumes to predict.
-        samples: Their names.
-        seen: bool ``(n, V)``, the modalities that each is predicted from.
+        of: The volumes.
         predicted: Classes of the volumes in order, uint8 ``(1, D, H, W)`` each.
         overwrite: Whether to replace files that exist.
 
     Raises:
         FileExistsError: If one of the files exists, unless `overwrite`; nothing is predicted.
     """
+    dataset = of.dataset
+    assert isinstance(dataset, VolumeRows)
     names, classes = dataset.task.modalities, dataset.task.classes
     if out.suffix == ".npz":
         volumes = [one[0].numpy() for one in predicted]
@@ -59,15 +53,14 @@ def write_volumes(
             if len({one.shape for one in volumes}) == 1
             else {f"predicted_{k}": one for k, one in enumerate(volumes)}
         )
-        arrays |= skipped_arrays(dataset.skipped)
-        write_bytes(out, as_npz(samples, seen, names, classes, **arrays))
+        write_bytes(out, as_npz(of, arrays))
         return
-    frames = [None if dataset.frame is None else dataset.frame(row) for row in rows]
+    frames = [None if dataset.frame is None else dataset.frame(row) for row in of.rows.tolist()]
     nifti = find_spec("nibabel") is not None
     files = [
         stem.removesuffix(".png")
         + (".nii.gz" if nifti and frame is not None and frame.affine is not None else ".npy")
-        for stem, frame in zip(file_names(samples), frames, strict=True)
+        for stem, frame in zip(file_names(of.names), frames, strict=True)
     ]
     tables = ("classes.csv", "volumes.csv")
     check_outputs(*(out / name for name in (*tables, *files)), overwrite=overwrite)
@@ -77,7 +70,8 @@ def write_volumes(
     regions = [region for region in dataset.task.regions if region[0] not in classes]
     heads = [*classes, *(name for name, _ in regions)]
     listed = [["file", "sample", "seen", *(f"voxels({name})" for name in heads)]]
-    for one, file, sample, mask, frame in zip(predicted, files, samples, seen, frames, strict=True):
+    each = zip(predicted, files, of.names, of.seen, frames, strict=True)
+    for one, file, sample, mask, frame in each:
         labels = one[0].numpy()
         _write(out / file, restored(labels, frame, dataset.numbers), frame)
         counts = np.bincount(labels.ravel(), minlength=len(classes)).tolist()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
 
+from dmrnet.api.scores import Scores, Values
 from dmrnet.cli.screen import counted, percent, plain_table
 from dmrnet.report.records.metrics import (
     CLASS_METRICS,
@@ -19,42 +19,13 @@ from dmrnet.report.records.metrics import (
 MOST_CLASSES = 6
 """Largest number of classes whose recalls are shown."""
 
-Values = Mapping[str, Mapping[str, tuple[float, int]]]
-"""Value and number of samples by metric and combination; an undefined value is NaN."""
 
-
-def values_of(rows: Iterable[Mapping[str, Any]], split: str) -> Values:
-    """Return the values of a split in a run's rows, by metric and combination."""
-    values: dict[str, dict[str, tuple[float, int]]] = {}
-    for row in rows:
-        if row["split"] == split and row["combination"]:
-            value = math.nan if row["value"] is None else float(row["value"])
-            values.setdefault(row["metric"], {})[row["combination"]] = value, int(row["n"])
-    return values
-
-
-def majority(values: Values) -> float | None:
-    """Return the accuracy of the most frequent class alone, averaged as accuracy is."""
-    return _average(values.get("majority", {}))
-
-
-def show_class_scores(
-    console: Console,
-    rows: Iterable[Mapping[str, Any]],
-    split: str,
-    names: list[str],
-    first: str = "accuracy",
-) -> None:
+def show_class_scores(console: Console, scores: Scores) -> None:
     """Print metrics of classes, on average and with all modalities; nothing without them.
 
-    Args:
-        console: Console to print to.
-        rows: Rows of the run.
-        split: Split to show.
-        names: Modalities.
-        first: Metric that is shown already.
+    The metric that comes first is shown already.
     """
-    values, whole = values_of(rows, split), "+".join(names)
+    values, whole, first = scores.values, "+".join(scores.modalities), scores.metric
     if "majority" not in values:
         return
     titles = CLASS_METRICS

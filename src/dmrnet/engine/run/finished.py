@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import Tensor
 
 from dmrnet.data.checks.concerns import later_warnings
 from dmrnet.data.checks.shift import shift_notes
@@ -22,7 +21,6 @@ from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.features import check_features
 from dmrnet.data.files.arrays.source import ArraySource, Source
 from dmrnet.data.inputs.standardise import Standardiser
-from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.sets.given import Given
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.run.seal import check_config, check_facts, check_files, source_print
@@ -30,7 +28,7 @@ from dmrnet.engine.run.weights import load_weights
 from dmrnet.hints import nearest
 from dmrnet.locking import holder_of
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Modality, Task
+from dmrnet.modalities import Modality, Task
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.paths import after_move
@@ -146,21 +144,6 @@ class FinishedRun:
         if test is not None:
             raise ValueError(f"expected no test file with the split val, got {test}; use test")
         return self._checked("val", self._load().val, "restore the data")
-
-    def masked_batches(
-        self, dataset: Dataset, rows: Tensor, visible: Tensor, size: int
-    ) -> Iterator[Batch]:
-        """Yield samples on the run's device, each with a mask of the visible modalities it has.
-
-        Args:
-            dataset: The samples.
-            rows: int64 ``(m,)`` row numbers of the samples to yield.
-            visible: bool ``(V,)``, True for modalities that may be used.
-            size: Number of samples in a batch.
-        """
-        for batch in evaluation_batches(dataset, size, rows=rows):
-            mask = batch.present & visible
-            yield batch.masked(mask, mask, self.task.modalities).to(self.device)
 
     def _test_samples(
         self,

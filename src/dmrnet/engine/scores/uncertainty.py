@@ -10,29 +10,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import Dataset
-from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.predict import Predictable
 from dmrnet.engine.scores.scoring import samples_at_once
 from dmrnet.methods.base import Method
 from dmrnet.nn.representation import sample
 
 
 @torch.inference_mode()
-def uncertainty_rows(
-    run: FinishedRun,
-    dataset: Dataset,
-    rows: Tensor,
-    visible: Tensor,
-    draws: int = 16,
-    seed: int = 0,
-) -> dict[str, Tensor]:
+def uncertainty_rows(samples: Predictable, draws: int = 16, seed: int = 0) -> dict[str, Tensor]:
     """Return the uncertainty of samples, each predicted from the visible modalities that it has.
 
     Args:
-        run: Run that predicts; one class per sample.
-        dataset: The samples.
-        rows: int64 ``(m,)`` row numbers of the samples.
-        visible: bool ``(V,)``, True for modalities that may be used.
+        samples: Samples of a run that predicts one class per sample.
         draws: Number of samples of the Gaussian.
         seed: Seed of these.
 
@@ -45,6 +34,7 @@ def uncertainty_rows(
     Raises:
         ValueError: If the run predicts something else than one class per sample, without an order.
     """
+    run = samples.run
     if run.task.dense or run.task.target != "classes":
         what = "a class for every pixel" if run.task.dense else run.task.target
         raise ValueError(
@@ -52,7 +42,7 @@ def uncertainty_rows(
         )
     generator = torch.Generator(run.device).manual_seed(seed)
     parts: list[dict[str, Tensor]] = []
-    for batch in run.masked_batches(dataset, rows, visible, samples_at_once(run.task)):
+    for batch in samples.batches(samples_at_once(run.task)):
         assert batch.mask is not None
         assert batch.where is not None
         feats = run.method.cached(batch.inputs, batch.where)
