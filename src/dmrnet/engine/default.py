@@ -60,6 +60,6 @@ def with_method(
 def _method_in(folder: RunFolder) -> str | None:
     """Return the name of the method of the run in a folder; None if it holds none."""
     folder.check_own()
-    if not holds_run(folder, Checkpoints(folder)):
+    if not holds_run(Checkpoints(folder)):
         return None
     return read_config(folder.config).method.name

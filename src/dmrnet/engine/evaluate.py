@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.source import Source
@@ -37,7 +38,7 @@ from dmrnet.engine.scores.thresholds import (
 )
 from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
 from dmrnet.locking import lock_folder
-from dmrnet.modalities import name_of
+from dmrnet.modalities import Task, name_of
 from dmrnet.storage import npz_bytes
 from dmrnet.targets import target_of
 
@@ -90,12 +91,11 @@ def _evaluate_samples(
     batch_size: int | None,
     metrics: Mapping[str, MetricFunction],
 ) -> Evaluation:
-    """Score samples of one class each; store rows, and predictions unless they are too many."""
-    names, data = run.task.modalities, run.settings.data
-    combinations = combinations_of(len(names))
+    """Score samples; store rows, and predictions unless they are too many."""
+    task, data = run.task, run.settings.data
+    names, combinations = task.modalities, combinations_of(len(task.modalities))
     store = keeps_predictions(dataset, len(combinations))
-    by = run.settings.training.select_by
-    measure, kind = measure_of(data, run.task, by), target_of(run.task)
+    measure, kind = measure_of(data, task, run.settings.training.select_by), target_of(task)
     with naming_samples("test", dataset):
         result = score(
             run.method,
@@ -106,64 +106,67 @@ def _evaluate_samples(
             keep=store or sets_thresholds(measure) or measure.needs_predictions,
         )
     result, thresholds = apply_thresholds(measure, result, run.folder, names)
-    confidence, classes = read_confidence(run.folder), run.task.target == "classes"
-    own = {*METRICS, *metrics, measure.name}
+    kept = result if store else replace(result, predictions=None)
+    confidence = read_confidence(run.folder)
     lines = [
         *score_lines(measure, result, names),
-        *(
-            class_metric_lines(
-                result if store else replace(result, predictions=None), run.task, own
-            )
-            if classes
-            else ()
-        ),
+        *class_metric_lines(kept, task, {*METRICS, *metrics, measure.name}),
         *attack_type_lines(measure, result, thresholds, dataset),
-        *calibration_lines(
-            confidence, result.predictions if store and classes else None, combinations, names
-        ),
-        *own_lines(
-            result.predictions if store else None,
-            [name_of(mask, names) for mask in combinations],
-            metrics,
-        ),
+        *calibration_lines(confidence, kept, task),
+        *own_lines(kept, names, metrics),
     ]
-    packed = counts = None
-    if not store:
-        said = None
-        if kind.name == "multi-label" and result.predictions is not None:
-            said = predicted_labels(measure, result.predictions, thresholds, kind)
-        counts = pack_confusion(result, names, said)
-        result = replace(result, predictions=None)
-    shown = None
-    if (predictions := result.predictions) is not None:
-        said = predicted_labels(measure, predictions, thresholds, kind)
-        labels = said.numpy()
+    decided = None
+    if result.predictions is not None and (store or kind.name == "multi-label"):
+        decided = predicted_labels(measure, result.predictions, thresholds, kind)
+    contents: dict[Path, bytes | None] = dict.fromkeys(
+        (run.folder.predictions, run.folder.confusion, run.folder.shown)
+    )
+    if kept.predictions is None:
+        contents[run.folder.confusion] = pack_confusion(result, names, decided)
+    else:
+        assert decided is not None
         # Not every licence lets a data set's samples be shown in a report.
-        shown = pack_shown(dataset, combinations, predictions, said) if data.shows_inputs else None
-        p = predictions.probabilities
-        packed = npz_bytes(
-            {
-                "index": predictions.index.numpy(),
-                "combination": np.array([name_of(mask, names) for mask in combinations]),
-                "target": predictions.target.numpy(),
-                "scored": predictions.scored.numpy(),
-                "predicted": labels if kind.name == "regression" else labels.astype(np.int16),
-                **sources_of(data if test is None else None, dataset, predictions.index),
-            }
-            | ({} if kind.name == "regression" else {"probabilities": p.numpy()})
-            | (
-                {"reliability": reliability_counts(confidence, predictions, combinations)}
-                if classes
-                else {}
-            )
-        )
-    contents = {
-        run.folder.predictions: packed,
-        run.folder.confusion: counts,
-        run.folder.shown: shown,
-    }
+        if data.shows_inputs:
+            contents[run.folder.shown] = pack_shown(dataset, kept, decided)
+        sources = sources_of(data if test is None else None, dataset, kept.predictions.index)
+        packed = pack_predictions(kept, task, decided, confidence, sources)
+        contents[run.folder.predictions] = packed
     _store(run, dataset, test, lines, contents)
-    return result
+    return kept
+
+
+def pack_predictions(
+    result: Evaluation,
+    task: Task,
+    decided: Tensor,
+    confidence: Confidence | None,
+    sources: Mapping[str, Any],
+) -> bytes:
+    """Return the content of ``predictions.npz``: what is predicted for each sample.
+
+    Args:
+        result: Evaluation with predictions.
+        task: Task of the run.
+        decided: What is predicted, as `predicted_labels` returns it.
+        confidence: What calibrates probabilities; None without.
+        sources: What `sources_of` returned.
+    """
+    kept, numbers = result.predictions, task.target == "regression"
+    assert kept is not None
+    names = [name_of(mask, task.modalities) for mask in result.combinations.cpu()]
+    arrays: dict[str, Any] = {
+        "index": kept.index.numpy(),
+        "combination": np.array(names),
+        "target": kept.target.numpy(),
+        "scored": kept.scored.numpy(),
+        "predicted": decided.numpy() if numbers else decided.numpy().astype(np.int16),
+        **sources,
+    }
+    if not numbers:
+        arrays["probabilities"] = kept.probabilities.numpy()
+    if task.target == "classes":
+        arrays["reliability"] = reliability_counts(confidence, result)
+    return npz_bytes(arrays)
 
 
 def _evaluate_images(

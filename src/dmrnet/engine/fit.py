@@ -108,15 +108,15 @@ def fit_run(
         # A process that was killed after its last step may have left some.
         checkpoints.clear(keep_last=settings.training.schedule in LENGTHENED)
     requested, splits, _ = with_method(settings, out, splits)
-    settings, finished = settings_to_continue(requested, folder, checkpoints)
-    splits = _data_to_train_on(settings, splits, folder, checkpoints, masks, finished)
+    settings, finished = settings_to_continue(requested, checkpoints)
+    splits = _data_to_train_on(settings, splits, checkpoints, masks, finished)
     if finished or checkpoints.existing():
         check_terms(terms, folder)
     if splits is None:
         return False
     training = _training_of(settings, splits)
     named = [logger_by_name(training.logger, folder)] if training.logger else []
-    trainer = build_trainer(training, folder, checkpoints, [*named, *loggers], callbacks)
+    trainer = build_trainer(training, checkpoints, [*named, *loggers], callbacks)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed()
     method = _build_method(settings, splits)
@@ -132,7 +132,7 @@ def fit_run(
     with lock_folder(folder.path, PATIENCE) if trainer.is_global_zero else nullcontext():
         if trainer.world_size == 1:
             # Another process, which had the lock, may have trained the run meanwhile.
-            settings, finished = settings_to_continue(requested, folder, checkpoints)
+            settings, finished = settings_to_continue(requested, checkpoints)
             if finished:
                 return False
         resumed = checkpoints.newest(method)
@@ -159,7 +159,6 @@ def fit_run(
 def _data_to_train_on(
     settings: RunSettings,
     splits: Splits | None,
-    folder: RunFolder,
     checkpoints: Checkpoints,
     masks: MaskSampler | None,
     finished: bool,
@@ -168,6 +167,7 @@ def _data_to_train_on(
 
     The data are read unless they are given as `splits`.
     """
+    folder = checkpoints.folder
     try:
         splits = settings.data.load(settings.seed) if splits is None else splits
     except FileNotFoundError:

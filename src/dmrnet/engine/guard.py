@@ -26,7 +26,7 @@ MOST_SHOWN = 3
 
 
 def settings_to_continue(
-    settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints
+    settings: RunSettings, checkpoints: Checkpoints
 ) -> tuple[RunSettings, bool]:
     """Return the settings to train a folder's run with, and whether it is finished with them.
 
@@ -38,7 +38,8 @@ def settings_to_continue(
         ValueError: If the folder holds a run of other settings, or the finished run cannot go on
             for more epochs; the message says why, and what to do.
     """
-    if not holds_run(folder, checkpoints):
+    folder = checkpoints.folder
+    if not holds_run(checkpoints):
         return settings, False
     before, now = read_config(folder.config).training, settings.training
     if now.continued_after is None and now.schedule == before.schedule:
@@ -47,9 +48,9 @@ def settings_to_continue(
     other = folder.trained and {*differing(settings, folder)} == CHANGES
     done = int(folder.fact("max_epochs")) if other else 0
     if not other or now.max_epochs is None or now.stretched(now.max_epochs) <= done:
-        check_settings(settings, folder, checkpoints)
+        check_settings(settings, folder)
         return settings, folder.trained
-    if why := _why_not(settings, folder, checkpoints, done):
+    if why := _why_not(settings, checkpoints, done):
         raise ValueError(
             f"{folder.path} holds this run, finished after epoch {done}; it cannot go on to "
             f"{now.max_epochs}, since {why}; choose another folder (out, --out) to train for "
@@ -59,7 +60,7 @@ def settings_to_continue(
     return replace(settings, training=replace(now, continued_after=ends)), False
 
 
-def _why_not(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints, done: int) -> str:
+def _why_not(settings: RunSettings, checkpoints: Checkpoints, done: int) -> str:
     """Return why a finished run cannot go on after its last epoch; empty if it can."""
     schedule, of_method = settings.training.schedule, settings.method
     if schedule not in LENGTHENED:
@@ -67,7 +68,7 @@ def _why_not(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints,
             f"the schedule {schedule} is as long as the training, and its learning rate has come "
             f"to the end (schedules without an end: {', '.join(sorted(LENGTHENED))})"
         )
-    if (trained := len(folder.losses())) < done:
+    if (trained := len(checkpoints.folder.losses())) < done:
         return f"patience or a callback stopped it after epoch {trained}"
     if of_method.method_class.needs.prerequisite and of_method.prerequisite_run() is None:
         return "its teacher was trained for as many epochs as it"
@@ -77,8 +78,9 @@ def _why_not(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints,
     return ""
 
 
-def holds_run(folder: RunFolder, checkpoints: Checkpoints) -> bool:
+def holds_run(checkpoints: Checkpoints) -> bool:
     """Whether there is something to lose; not if a run failed before the end of its first epoch."""
+    folder = checkpoints.folder
     return folder.config.is_file() and (folder.trained or bool(checkpoints.existing()))
 
 
@@ -104,16 +106,12 @@ def differing(settings: RunSettings, folder: RunFolder) -> dict[str, tuple[objec
     }
 
 
-def check_settings(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints) -> None:
+def check_settings(settings: RunSettings, folder: RunFolder) -> None:
     """Refuse to go on with a folder that holds a run of other settings.
-
-    A run that failed before the end of its first epoch has nothing to lose and is not compared.
 
     Raises:
         ValueError: If a setting differs that could change the result.
     """
-    if not holds_run(folder, checkpoints):
-        return
     changed = differing(settings, folder)
     if not changed:
         return

@@ -10,7 +10,7 @@ import torch
 
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.engine.scores.shown import choose, errors_of, pack_shown, picture, worst_of
-from dmrnet.evaluation import MaskPredictions
+from dmrnet.evaluation import Evaluation, MaskPredictions
 from dmrnet.modalities import Modality, Task, all_combinations
 
 PICTURE = Modality("cam", "image", (3, 80, 40))
@@ -92,7 +92,8 @@ def test_what_is_packed_fits_together() -> None:
     predicted[alone, ::3] = 1 - target[::3]
     scored = torch.ones(3, n, dtype=torch.bool)
     kept = MaskPredictions(torch.arange(n), target, scored, torch.zeros(3, n, 2))
-    packed = pack_shown(dataset, masks, kept, predicted)
+    counts = torch.zeros(3, 2, 2, dtype=torch.int64)
+    packed = pack_shown(dataset, Evaluation(masks, counts, counts, None, kept), predicted)
     assert packed is not None
     found = np.load(BytesIO(packed))
     assert found["combination"].tolist() == ["cam+tab", "tab"]
@@ -102,4 +103,5 @@ def test_what_is_packed_fits_together() -> None:
     assert (found["predicted"][1] == predicted[alone, index].numpy()).all()
     assert (index[:2] % 3 == 0).all()
     only = ArrayDataset(Task((TABLE,), ("a", "b")), {"tab": arrays["tab"]}, present[:, :1], target)
-    assert pack_shown(only, all_combinations(1), kept, predicted[:1]) is None
+    one = Evaluation(all_combinations(1), counts, counts, None, kept)
+    assert pack_shown(only, one, predicted[:1]) is None

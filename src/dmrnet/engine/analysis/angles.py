@@ -63,59 +63,34 @@ class EmbeddingAngles:
         self.parts.append((torch.stack(embedded), scored.cpu(), batch.target.cpu()))
 
     def result(self) -> AnalysisResult:
-        """Return mean angles and the tables of pairs."""
+        """Return mean angles, over everything, by combination and by class, and tables of pairs."""
+        classes = self.task.classes
+        names = [name_of(mask, self.task.modalities) for mask in self.combinations]
         embeddings = torch.cat([part[0] for part in self.parts], 1)
         scored = torch.cat([part[1] for part in self.parts], 1)
         target = torch.cat([part[2] for part in self.parts])
         most = max(2, EMBEDDINGS_OF_A_CLASS // len(self.combinations))
-        rows = torch.cat(
-            [(target == c).nonzero().squeeze(1)[:most] for c in range(len(self.task.classes))]
-        )
+        rows = torch.cat([(target == c).nonzero().squeeze(1)[:most] for c in range(len(classes))])
+        embeddings, scored, target = embeddings[:, rows], scored[:, rows], target[rows]
         vectors = class_vectors(self.method)
-        return angles_result(
-            embeddings[:, rows],
-            scored[:, rows],
-            target[rows],
-            self.task.classes,
-            [name_of(mask, self.task.modalities) for mask in self.combinations],
-            None if vectors is None else vectors.double().cpu(),
+        result = AnalysisResult(
+            arrays={"combinations": np.array(names), "classes": np.array(list(classes))}
         )
-
-
-def angles_result(
-    embeddings: Tensor,
-    scored: Tensor,
-    target: Tensor,
-    classes: Sequence[str],
-    combinations: Sequence[str],
-    vectors: Tensor | None = None,
-) -> AnalysisResult:
-    """Return mean angles, over everything, by combination and by class, and the tables of pairs.
-
-    Args:
-        embeddings: float64 ``(K, n, C)``.
-        scored: bool ``(K, n)``, True where the sample has the combination's modalities.
-        target: int64 ``(n,)``.
-        classes: M names.
-        combinations: K names.
-        vectors: float64 ``(M, C)`` of the linear classifier; None without one.
-    """
-    result = AnalysisResult(
-        arrays={"combinations": np.array(combinations), "classes": np.array(list(classes))}
-    )
-    for suffix, points in (("", embeddings), ("_centred", centred(embeddings, scored))):
-        angles = embedding_angles(points, scored, target, len(classes))
-        _add_lines(result, angles, scored, target, classes, combinations, suffix)
-        for name in ("same", "between", "directions", "classes"):
-            key = f"{name}{suffix}" if name != "classes" else f"between_classes{suffix}"
-            result.arrays[key] = getattr(angles, name).numpy()
-        if vectors is not None:
-            # A vector that all classes share changes no prediction.
-            own = vectors - vectors.mean(0) if suffix else vectors
-            table = class_vector_angles(points, scored, target, own)
-            result.arrays[f"class_vector{suffix}"] = table.numpy()
-            result.lines.append(("", f"class_vector{suffix}", float(table.nanmean()), len(target)))
-    return result
+        for suffix, points in (("", embeddings), ("_centred", centred(embeddings, scored))):
+            angles = embedding_angles(points, scored, target, len(classes))
+            _add_lines(result, angles, scored, target, classes, names, suffix)
+            for name in ("same", "between", "directions", "classes"):
+                key = f"{name}{suffix}" if name != "classes" else f"between_classes{suffix}"
+                result.arrays[key] = getattr(angles, name).numpy()
+            if vectors is not None:
+                own = vectors.double().cpu()
+                # A vector that all classes share changes no prediction.
+                own = own - own.mean(0) if suffix else own
+                table = class_vector_angles(points, scored, target, own)
+                result.arrays[f"class_vector{suffix}"] = table.numpy()
+                line = ("", f"class_vector{suffix}", float(table.nanmean()), len(target))
+                result.lines.append(line)
+        return result
 
 
 def _add_lines(

@@ -133,28 +133,23 @@ class FinishedRun:
             ValueError: If there is no such split, or its samples are not those of the training.
         """
         if split == "test":
-            if test is None and (absent or bad_rows != "refuse"):
+            if test is not None:
+                dataset = self.read(test, absent=absent, bad_rows=bad_rows)
+                self._warn_of_known(dataset)
+                return dataset
+            if absent or bad_rows != "refuse":
                 raise ValueError(
                     "expected a test file with absent and bad_rows: the run's own test samples are "
                     "those of its training"
                 )
-            return self._test_samples(test, absent, bad_rows)
+            return self._own_test_samples()
         if split != "val":
             raise ValueError(f"expected the split val or test, got {split!r}")
         if test is not None:
             raise ValueError(f"expected no test file with the split val, got {test}; use test")
         return self._checked("val", self._load().val, "restore the data")
 
-    def _test_samples(
-        self,
-        path: str | Path | Source | None,
-        absent: Mapping[str, float] | None = None,
-        bad_rows: BadRows = "refuse",
-    ) -> Dataset:
-        if path is not None:
-            dataset = self.read(path, absent=absent, bad_rows=bad_rows)
-            self._warn_of_known(dataset)
-            return dataset
+    def _own_test_samples(self) -> Dataset:
         own = self.settings.data.files().get("test")
         if own is None:
             test = self._load().test

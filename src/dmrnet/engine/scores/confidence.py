@@ -16,8 +16,8 @@ from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.scores.rows import Line
 from dmrnet.engine.scores.scoring import combinations_of, score, spread
-from dmrnet.evaluation import Evaluation, MaskPredictions
-from dmrnet.modalities import name_of
+from dmrnet.evaluation import Evaluation
+from dmrnet.modalities import Task, name_of
 from dmrnet.storage import npz_bytes, write_bytes
 
 FEWEST = 30
@@ -76,25 +76,22 @@ def read_confidence(folder: RunFolder) -> Confidence | None:
 
 
 def calibration_lines(
-    confidence: Confidence | None,
-    predictions: MaskPredictions | None,
-    combinations: Tensor,
-    modalities: tuple[str, ...],
+    confidence: Confidence | None, result: Evaluation, task: Task
 ) -> Iterator[Line]:
     """Yield the expected calibration error of each combination, before and after calibration.
 
     Args:
         confidence: Record fitted on validation; None yields only the error before.
-        predictions: Predictions of every sample under every combination; None yields nothing.
-        combinations: bool ``(K, V)``.
-        modalities: V names.
+        result: Evaluation; one without predictions, or of other targets than classes, has none.
+        task: Task of the run.
     """
-    if predictions is None:
+    predictions = result.predictions
+    if predictions is None or task.target != "classes":
         return
     versions = {"ece_uncalibrated": predictions.probabilities}
     if confidence is not None:
-        versions["ece"] = calibrated(confidence, predictions.probabilities, combinations)
-    names = [name_of(mask, modalities) for mask in combinations.cpu()]
+        versions["ece"] = calibrated(confidence, predictions.probabilities, result.combinations)
+    names = [name_of(mask, task.modalities) for mask in result.combinations.cpu()]
     for metric, probabilities in versions.items():
         counts = reliability(probabilities, predictions.target, predictions.scored)
         errors, numbers = calibration_error(*counts), counts[0].sum(1)
@@ -102,17 +99,17 @@ def calibration_lines(
             yield name, metric, error, int(n)
 
 
-def reliability_counts(
-    confidence: Confidence | None, predictions: MaskPredictions, combinations: Tensor
-) -> NDArray[np.float64]:
-    """Return counts for reliability diagrams, ``(S, K, B, 3)``.
+def reliability_counts(confidence: Confidence | None, result: Evaluation) -> NDArray[np.float64]:
+    """Return counts of predictions for reliability diagrams, ``(S, K, B, 3)``.
 
     S stages, before and after calibration (one if the run has none); in each bin the number of
     predictions, the sum of their confidences and the number of right ones (`reliability`).
     """
+    predictions = result.predictions
+    assert predictions is not None
     stages = [predictions.probabilities]
     if confidence is not None:
-        stages.append(calibrated(confidence, predictions.probabilities, combinations))
+        stages.append(calibrated(confidence, predictions.probabilities, result.combinations))
     counts = [
         torch.stack(reliability(p, predictions.target, predictions.scored), -1) for p in stages
     ]

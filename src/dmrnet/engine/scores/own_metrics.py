@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from dmrnet.engine.scores.rows import Line
-from dmrnet.evaluation import MaskPredictions
+from dmrnet.evaluation import Evaluation
+from dmrnet.modalities import name_of
 from dmrnet.registry import Registry
 from dmrnet.text import check_plain
 
@@ -21,15 +22,13 @@ METRICS: Registry[MetricFunction] = Registry("metric", "dmrnet.metrics", {})
 
 
 def own_lines(
-    predictions: MaskPredictions | None,
-    names: list[str],
-    metrics: Mapping[str, MetricFunction],
+    result: Evaluation, modalities: tuple[str, ...], metrics: Mapping[str, MetricFunction]
 ) -> Iterator[Line]:
     """Yield the registered metrics and some others of each combination.
 
     Args:
-        predictions: Predictions of one class per sample.
-        names: Names of the combinations.
+        result: Evaluation with predictions.
+        modalities: V names.
         metrics: Metrics besides the registered ones, by name.
 
     Raises:
@@ -39,6 +38,7 @@ def own_lines(
     wanted = {name: METRICS.load(name) for name in METRICS} | dict(metrics)
     if not wanted:
         return
+    predictions = result.predictions
     if predictions is None:
         raise ValueError(
             "expected predictions small enough to keep for own metrics, got too many samples, "
@@ -48,12 +48,12 @@ def own_lines(
         check_plain("metric name", metric)
         if metric in ("accuracy", "log_loss", "mae", "rmse", "r2", "map", "kappa"):
             raise ValueError(f"the name {metric!r} stands for a metric already; choose another")
-        for number, name in enumerate(names):
+        for number, mask in enumerate(result.combinations.cpu()):
             rows = predictions.scored[number]
             value = _value(
                 metric, function, predictions.probabilities[number, rows], predictions.target[rows]
             )
-            yield name, metric, value, int(rows.sum())
+            yield name_of(mask, modalities), metric, value, int(rows.sum())
 
 
 def check_metrics(metrics: object) -> None:

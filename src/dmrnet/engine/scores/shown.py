@@ -13,7 +13,7 @@ from torch.nn.functional import adaptive_avg_pool1d, interpolate
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.scores.pixel_results import as_bytes
 from dmrnet.engine.scores.scoring import spread
-from dmrnet.evaluation import MaskPredictions
+from dmrnet.evaluation import Evaluation
 from dmrnet.modalities import Modality, Task, name_of
 from dmrnet.storage import npz_bytes
 
@@ -31,15 +31,12 @@ FEWEST = 20
 """Fewest samples of a combination that can be the worst."""
 
 
-def pack_shown(
-    dataset: Dataset, combinations: Tensor, predictions: MaskPredictions, predicted: Tensor
-) -> bytes | None:
+def pack_shown(dataset: Dataset, result: Evaluation, predicted: Tensor) -> bytes | None:
     """Return the content of ``shown.npz``; None where no modality can be drawn.
 
     Args:
         dataset: The samples.
-        combinations: Bool tensor of shape ``(K, V)``.
-        predictions: Targets, and which samples were scored.
+        result: Evaluation with predictions.
         predicted: Predicted classes ``(K, n)``; labels or numbers ``(K, n, M)``.
 
     Returns:
@@ -49,7 +46,8 @@ def pack_shown(
         one or three channels, or sequences ``(s, C, T)``, each scaled from its least to its largest
         value.
     """
-    task = dataset.task
+    task, combinations, predictions = dataset.task, result.combinations.cpu(), result.predictions
+    assert predictions is not None
     drawn = [modality for modality in task.inputs if modality.kind != "vector"]
     full = combinations.all(1).nonzero().flatten().tolist()
     if not drawn or not full or not len(predictions.index):

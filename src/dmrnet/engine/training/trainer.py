@@ -18,7 +18,6 @@ from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
-from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.processes import launch
 from dmrnet.engine.training.trainee import Trainee
@@ -39,7 +38,6 @@ class NoProfiler(PassThroughProfiler):
 
 def build_trainer(
     training: Training,
-    folder: RunFolder,
     checkpoints: Checkpoints,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
@@ -59,7 +57,7 @@ def build_trainer(
             precision="bf16-mixed" if training.precision == "bf16" else "32-true",
             max_epochs=training.max_epochs,
             gradient_clip_val=training.clip or None,
-            default_root_dir=folder.path,
+            default_root_dir=checkpoints.folder.path,
             callbacks=[*callbacks, checkpoints],
             plugins=[checkpoints.files, *_cluster()],
             logger=list(loggers),
