@@ -110,7 +110,7 @@ def run_study(
         raise ValueError(f"every run failed; {label}: {reason}")
     if spec.analyses:
         analyse_members(finished, planned.systems, spec.analyses, lambda _: None)
-    others = fit_peers(spec.peers, finished, out, lambda _: None)
+    others = fit_peers(spec.peers, (m.settings for m in finished), out / "peers", lambda _: None)
     folders = tuple(member.folder for member in finished)
     split = "test" if all(member.tested for member in finished) else "val"
     searched = searched_settings(spec)

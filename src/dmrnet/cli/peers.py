@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from dmrnet.cli.screen import screen
-from dmrnet.engine.run.finished import settings_of as settings_of_run
+from dmrnet.engine.run.finished import settings_of
 from dmrnet.engine.run.folder import RunFolder
+from dmrnet.peers import PEERS
 from dmrnet.report import read_runs
-from dmrnet.settings.config import RunSettings
+from dmrnet.studies.peers import fit_peers
 
 
 def peers_of(runs: Sequence[Path], split: str, out: Path) -> list[Path]:
@@ -26,28 +28,12 @@ def peers_of(runs: Sequence[Path], split: str, out: Path) -> list[Path]:
         ValueError: If no run folder is among the runs.
         ModuleNotFoundError: If scikit-learn is not installed.
     """
-    try:
-        from dmrnet.peers.runs import make_peers
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "--baselines needs scikit-learn: pip install 'dmrnet[sklearn]'"
-        ) from error
+    if find_spec("sklearn") is None:
+        raise ModuleNotFoundError("--baselines needs scikit-learn: pip install 'dmrnet[sklearn]'")
     torch.set_num_threads(1)
-    console, folders = screen(error=True), []
-    for settings in settings_of(runs, split):
-        folders += make_peers(settings, out, say=lambda line: console.print(line, style="dim"))
-    return folders
-
-
-def settings_of(runs: Sequence[Path], split: str) -> list[RunSettings]:
-    """Return the settings of one run for each data set and seed."""
-    distinct: dict[tuple[str, int], RunSettings] = {}
-    for record in read_runs(list(runs), split):
-        folder = RunFolder(record.path)
-        if not folder.config.is_file():
-            continue
-        settings = settings_of_run(folder, folder.read_facts())
-        distinct.setdefault((settings.data_label, settings.seed), settings)
-    if not distinct:
+    console = screen(error=True)
+    folders = (RunFolder(record.path) for record in read_runs(list(runs), split))
+    settings = [settings_of(one, one.read_facts()) for one in folders if one.config.is_file()]
+    if not settings:
         raise ValueError("expected run folders with --baselines, got rows only")
-    return [*distinct.values()]
+    return fit_peers(PEERS, settings, out, lambda line: console.print(line, style="dim"))

@@ -6,6 +6,7 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,15 +50,13 @@ def run(argv: Sequence[str]) -> int:
         Arguments("dmrnet data list", "List the data sets.").read(rest)
         sys.stdout.write(as_lines(summaries(DATASETS)) + "\n")
         return 0
-    actions = {
-        "show": _show,
-        "check": _check,
-        "ampute": _ampute,
-        "export": _export,
-        "prepare": _prepare,
-    }
+    if action in ("ampute", "prepare"):
+        code: int = import_module(f"dmrnet.cli.data.{action}").run(rest)
+        return code
+    actions = {"show": _show, "check": _check, "export": _export}
     if action not in actions:
-        raise ValueError(f"unknown action {action!r}; {nearest(action, ['list', *actions])}")
+        known = [usage.partition(" ")[0] for usage in ACTIONS]
+        raise ValueError(f"unknown action {action!r}; {nearest(action, known)}")
     return actions[action](rest)
 
 
@@ -184,18 +183,6 @@ def _export(argv: Sequence[str]) -> int:
     for path in export(parse_data(name, flags).raw(seed), Path(out), overwrite).values():
         screen().print(f"written: {path}", soft_wrap=True)
     return 0
-
-
-def _ampute(argv: Sequence[str]) -> int:
-    from dmrnet.cli.data.ampute import run as ampute
-
-    return ampute(argv)
-
-
-def _prepare(argv: Sequence[str]) -> int:
-    from dmrnet.cli.data.prepare import run as prepare
-
-    return prepare(argv)
 
 
 def show_description(console: Console, description: Description) -> None:

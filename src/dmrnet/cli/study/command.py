@@ -106,10 +106,9 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study.data import with_data
     from dmrnet.cli.study.end import finish, report_share
-    from dmrnet.cli.study.search import check_search, search
     from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study
-    from dmrnet.studies.plan import as_argv, plan
+    from dmrnet.studies.plan import plan
 
     study, flags = with_data(read_study(path), args.data, args.root, list(more))
     if args.seeds is not None:
@@ -120,27 +119,28 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         study = with_methods(study, args.methods)
     if args.address is not None and args.backend != "ray":
         raise ValueError("--address needs --backend ray")
-    own = [flag.removeprefix("--") for flag in parser.flags()]
-    for data, settings in study.data.items():
-        entries = study.by_data[data].methods if data in study.by_data else ()
-        methods = list(dict.fromkeys(entry.method for entry in entries or study.methods))
-        words = as_argv({key: value for key, value in settings.items() if key != "data"})
-        check_run_flags("study", study.dataset(data), methods, [*words, *flags], own)
+    _check_flags(study, flags, parser)
     out = Path(args.out or Path("runs") / path.stem)
     check_folder(out)
     planned = plan(study, (*flags, "--threads", str(args.threads)))
     console = screen()
     with loading():
-        from dmrnet.cli.study.sizes import show_cost, show_plan, show_search
+        from dmrnet.cli.study.sizes import show_chosen, show_cost, show_plan, show_search
         from dmrnet.studies.names import check_names
         from dmrnet.studies.resolve import resolve, share_of
+        from dmrnet.studies.search.run import check_search, run_search
 
         check_names(study)
         members = resolve(planned, out / "runs")
     if study.search is None:
         show_plan(console, study, planned, members, out)
     else:
-        check_search(study, args.share)
+        check_search(study)
+        if args.share is not None:
+            raise ValueError(
+                "--share cannot be used with a search, whose proposals depend on earlier scores; "
+                "search on one machine, then set what it chose"
+            )
         show_search(console, study, planned)
     fixed = [name for name, _ in read_flags(flags)]
     show_cost(console, study, planned, fixed)
@@ -149,7 +149,8 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     start = time.monotonic()
     try:
         if study.search is not None:
-            planned = search(console, study, planned, fixed, partial(make, args), out)
+            planned, trials, chosen = run_search(study, planned, fixed, partial(make, args), out)
+            show_chosen(console, trials, chosen)
             members = resolve(planned, out / "runs")
             show_plan(console, study, planned, members, out)
         mine = share_of(members, args.share) if args.share else members
@@ -162,6 +163,18 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     # If two studies run in one folder, the second reports after the first.
     with lock_folder(out):
         return finish(console, study, planned, members, board, out, seconds)
+
+
+def _check_flags(study: Study, flags: Sequence[str], parser: Arguments) -> None:
+    """Check flags for every run, and the study's settings of data, before processes start."""
+    from dmrnet.studies.plan import as_argv
+
+    own = [flag.removeprefix("--") for flag in parser.flags()]
+    for data, settings in study.data.items():
+        entries = study.by_data[data].methods if data in study.by_data else ()
+        methods = list(dict.fromkeys(entry.method for entry in entries or study.methods))
+        words = as_argv({key: value for key, value in settings.items() if key != "data"})
+        check_run_flags("study", study.dataset(data), methods, [*words, *flags], own)
 
 
 def with_seeds(study: Study, seeds: tuple[int, ...]) -> Study:

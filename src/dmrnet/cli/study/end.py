@@ -91,7 +91,10 @@ def finish(
         write_text(published, rows)
         # What the paper prints is of a test set.
         folders += [published] if split == "test" and rows else []
-    others = fit_peers(study.peers, finished, out, lambda line: console.print(line, style="dim"))
+    settings = [member.settings for member in finished]
+    others = fit_peers(
+        study.peers, settings, out / "peers", lambda line: console.print(line, style="dim")
+    )
     folders += others if split == "test" else []
     chosen = searched_settings(study)
     baseline = baseline_of(study, planned, finished, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from dmrnet.report.statistics.formatting import duration
 from dmrnet.studies.cost import cpu_seconds
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.resolve import Member
+from dmrnet.studies.search.trials import Trial
 from dmrnet.studies.spec import Study
 
 
@@ -41,6 +42,16 @@ def show_search(console: Console, study: Study, planned: Plan) -> None:
         soft_wrap=True,
     )
     _show_left_out(console, planned)
+
+
+def show_chosen(
+    console: Console, trials: Sequence[Trial], chosen: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Print the settings that a search has chosen for each system."""
+    for label, settings in chosen.items():
+        flags = " ".join(f"--{name} {value}" for name, value in settings.items())
+        tried = sum(trial.label == label for trial in trials)
+        console.print(f"best of {tried} on validation: {label}: {flags or 'nothing to choose'}")
 
 
 def show_cost(console: Console, study: Study, planned: Plan, fixed: Sequence[str]) -> None:
