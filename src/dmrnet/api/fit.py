@@ -215,7 +215,7 @@ def data_settings(
     if train is None:
         raise TypeError("expected training samples, such as a MultimodalDataset, got None")
     parts: Sequence[object] = [part for part in (train, val, test) if part is not None]
-    left = list(unscaled) or None
+    how = {"val_share": val_share, "cells": cells, "unscaled": list(unscaled) or None}
     files = all(isinstance(part, str | Path) for part in parts) and train not in DATASETS
     if target != "auto" and not files:
         raise TypeError(
@@ -225,43 +225,27 @@ def data_settings(
     if any(
         all(isinstance(part, kind) for part in parts) for kind in (MultimodalDataset, LazyDataset)
     ):
-        train_key, val_key, test_key = (_key(part) for part in (train, val, test))
-        absent = dict(train.absent) if isinstance(train, GivenData) else {}
-        keys = (train_key, val_key, test_key)
+        assert isinstance(train, GivenData)
+        keys = [one.key if isinstance(one, GivenData) else "" for one in (train, val, test)]
         size = train.size if isinstance(train, MultimodalDataset) else None
-        own = vars(train.volumes) if isinstance(train, GivenData) else {}
-        return "given", Given(
-            *keys,
-            val_share,
-            absent or None,
-            cells=cells,
-            size=size,
-            unscaled=left,
-            **own,
-        )
+        own: dict[str, Any] = {"absent": dict(train.absent) or None, "size": size, **how}
+        return "given", Given(keys[0], keys[1], keys[2], **own, **vars(train.volumes))
     if isinstance(train, DataSettings):
-        _alone(val, test, cells, left, val_share)
+        _alone(val, test, how)
         path = f"{type(train).__module__}:{type(train).__qualname__}"
         names = {path: name for name, path in DATASETS.items()}
         if path not in names:
             raise TypeError(f"{path} is no registered data set; see dmrnet.register_dataset")
         return names[path], train
     if isinstance(train, str) and train in DATASETS:
-        _alone(val, test, cells, left, val_share)
+        _alone(val, test, how)
         return train, data_class(train)()
     if files:
         paths = [None if part is None else str(part) for part in (train, val, test)]
         if not str(paths[0]).endswith(".npz"):
             data_class(str(train))
-        return "arrays", Arrays(
-            str(paths[0]),
-            paths[1],
-            paths[2],
-            val_share,
-            cells=cells,
-            target=target,
-            unscaled=left,
-        )
+        of_files: dict[str, Any] = {"val": paths[1], "test": paths[2], "target": target, **how}
+        return "arrays", Arrays(str(paths[0]), **of_files)
     kinds = ", ".join(type(part).__name__ for part in parts)
     raise TypeError(
         "expected train, val and test all as MultimodalDataset, all as LazyDataset or all as paths "
@@ -274,20 +258,10 @@ def plain_number(value: Any) -> Any:  # noqa: ANN401
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _key(part: object) -> str:
-    return part.key if isinstance(part, GivenData) else ""
-
-
-def _alone(
-    val: object, test: object, cells: Cells, unscaled: list[str] | None, val_share: float
-) -> None:
-    own = {
-        "cells": cells != "refuse",
-        "unscaled": unscaled is not None,
-        "val_share": val_share != VAL_SHARE,
-    }
-    for name, given in own.items():
-        if given:
+def _alone(val: object, test: object, how: Mapping[str, object]) -> None:
+    """Refuse what a data set's settings do not take."""
+    for name, default in (("cells", "refuse"), ("unscaled", None), ("val_share", VAL_SHARE)):
+        if how[name] != default:
             raise TypeError(
                 f"expected {name} in the settings of the data set, if it has that setting"
             )

@@ -48,6 +48,7 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.screen import clock, screen
     from dmrnet.cli.study.progress import watch
     from dmrnet.storage import check_folder
+    from dmrnet.studies import run_jobs
     from dmrnet.studies.plan import plan
     from dmrnet.studies.spec import Entry, Study
 
@@ -66,7 +67,8 @@ def run(argv: Sequence[str]) -> int:
         soft_wrap=True,
     )
     try:
-        board = watch(jobs, out, args.workers, screen(error=True))
+        events = run_jobs(jobs, out / "runs", args.workers, out / "logs")
+        board = watch(jobs, args.workers, screen(error=True), events)
     except KeyboardInterrupt as stop:
         raise Stopped("finished runs are kept; the same command makes the others") from stop
     summary = f"{len(board.runs)} runs in {clock(time.monotonic() - start)}; {spent(board)}"

@@ -235,19 +235,22 @@ def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
     """Make runs; retry failed ones as often as requested."""
     from dmrnet.cli.screen import screen
     from dmrnet.cli.study.progress import watch
+    from dmrnet.studies import run_jobs
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpus = [part for part in args.gpus.split(",") if part]
     default = len(gpus) or max(1, (cores or 1) // args.threads)
 
     def once(jobs: Sequence[Job]) -> Board:
-        how = (out, args.workers or default, screen(error=True), args.threads, gpus)
+        workers, runs = args.workers or default, out / "runs"
         if args.backend == "local":
-            return watch(jobs, *how)
-        from dmrnet.studies.workers.on_ray import run_on_ray
+            logs, more = out / "logs", {"threads": args.threads, "gpus": tuple(gpus)}
+            events = run_jobs(jobs, runs, workers, logs, **more)
+        else:
+            from dmrnet.studies.workers.on_ray import run_on_ray
 
-        where = (out / "runs", args.workers, args.threads, bool(gpus), args.address)
-        return watch(jobs, *how, partial(run_on_ray, jobs, *where))
+            events = run_on_ray(jobs, runs, args.workers, args.threads, bool(gpus), args.address)
+        return watch(jobs, workers, screen(error=True), events)
 
     board = once(todo)
     for _ in range(args.retry):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from functools import partial
-from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dmrnet.cli.screen import clock, score_text
-from dmrnet.studies import Board, Busy, Done, Event, Failed, Job, run_jobs
+from dmrnet.studies import Board, Busy, Done, Event, Failed, Job
 
 BAR = 24
 """Width of the bar, in columns."""
@@ -25,17 +23,9 @@ PER_SECOND = 4
 
 
 def watch(
-    jobs: Sequence[Job],
-    out: Path,
-    workers: int,
-    console: Console,
-    threads: int = 1,
-    gpus: Sequence[str] = (),
-    events: Callable[[], Generator[Event, None, None]] | None = None,
+    jobs: Sequence[Job], workers: int, console: Console, events: Generator[Event, None, None]
 ) -> Board:
-    """Make the runs of a study in ``out/runs`` and show their progress.
-
-    `events` makes the runs and yields events; by default local processes do, as in `run_jobs`.
+    """Make the runs of a study, as `events` are asked for, and show their progress.
 
     Raises:
         ValueError: If the settings of a run cannot be read; no other run is tried.
@@ -52,9 +42,7 @@ def watch(
     if console.is_terminal:
         live.start()
     try:
-        where = (out / "runs", workers, out / "logs")
-        local = partial(run_jobs, jobs, *where, threads=threads, gpus=tuple(gpus))
-        with closing((events or local)()) as stream:
+        with closing(events) as stream:
             for event in stream:
                 now = time.monotonic()
                 _print_busy(board, event, console)

@@ -30,7 +30,6 @@ def shown_rows(dataset: Dataset) -> list[int]:
 
 def region_values(evaluation: VolumeEvaluation, task: Task) -> Tensor:
     """Return the score of each volume, the mean Dice of the regions, float64 ``(K, n)``."""
-    assert evaluation.counts is not None
     return torch.stack(
         [region_dice(evaluation.counts, numbers) for _, numbers in main_regions(task)]
     ).mean(0)
@@ -43,7 +42,6 @@ def class_lines(evaluation: PixelEvaluation, task: Task) -> Iterator[Line]:
     """
     if isinstance(evaluation, VolumeEvaluation):
         return
-    assert evaluation.scored is not None
     n = evaluation.scored.sum(1).tolist()
     names, values = _names(evaluation, task), ious(evaluation.confusion).tolist()
     for combination, of_classes, count in zip(names, values, n, strict=True):
@@ -56,9 +54,6 @@ def pack_counts(evaluation: PixelEvaluation, task: Task) -> bytes:
 
     Of volumes also ``dice``, the score of each, and HD95 of each region, ``hd95``.
     """
-    assert evaluation.index is not None
-    assert evaluation.scored is not None
-    assert evaluation.counts is not None
     more: dict[str, Any] = {}
     if isinstance(evaluation, VolumeEvaluation):
         more["dice"] = region_values(evaluation, task).numpy()

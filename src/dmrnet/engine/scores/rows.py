@@ -81,7 +81,6 @@ def score_lines(
 
 def _images(evaluation: PixelEvaluation, metric: str) -> Tensor:
     """Return the number of images scored under each combination, ``(K,)``, rather than pixels."""
-    assert evaluation.scored is not None
     scored = evaluation.scored
     return (scored & scored.all(0) if metric.endswith(COMPLETE) else scored).sum(1)
 

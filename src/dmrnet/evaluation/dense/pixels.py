@@ -37,7 +37,7 @@ class LabelMaps:
     predicted: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PixelEvaluation(Evaluation):
     """Counts of pixels for each combination; `confusion` is the sum of `counts` over images.
 
@@ -49,9 +49,9 @@ class PixelEvaluation(Evaluation):
         maps: Label maps of the requested images, if any.
     """
 
-    index: Tensor | None = None
-    scored: Tensor | None = None
-    counts: Tensor | None = None
+    index: Tensor
+    scored: Tensor
+    counts: Tensor
     maps: LabelMaps | None = None
 
 
@@ -100,9 +100,7 @@ def evaluate_pixels(
     watch.check()
     if not parts:
         raise ValueError("expected at least one image to evaluate on, got none")
-    return PixelEvaluation(
-        **counted(parts, combinations), maps=_concatenate(label_maps) if label_maps else None
-    )
+    return PixelEvaluation(**counted(parts, combinations), maps=joined(label_maps))
 
 
 def counted(parts: Sequence[Sequence[Tensor]], combinations: Tensor) -> dict[str, Any]:
@@ -128,8 +126,13 @@ def counted(parts: Sequence[Sequence[Tensor]], combinations: Tensor) -> dict[str
     }
 
 
-def _concatenate(maps: Sequence[tuple[Tensor, Tensor, Tensor]]) -> LabelMaps:
-    """Return label maps of images that may differ in size; around smaller ones is no class."""
+def joined(maps: Sequence[tuple[Tensor, Tensor, Tensor]]) -> LabelMaps | None:
+    """Return label maps of images that may differ in size; around smaller ones is no class.
+
+    Each has the attributes of `LabelMaps`; None without any.
+    """
+    if not maps:
+        return None
     index, truth, predicted = zip(*maps, strict=True)
     size = [max(one.shape[axis] for one in truth) for axis in (-2, -1)]
     return LabelMaps(

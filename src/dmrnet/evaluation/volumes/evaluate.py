@@ -12,11 +12,10 @@ from dmrnet.evaluation.combinations import Model, by_chunk, rows_to_encode
 from dmrnet.evaluation.dense.pixels import (
     NO_CLASS,
     VOID,
-    LabelMaps,
     PixelEvaluation,
     confusion_of_images,
     counted,
-    framed,
+    joined,
 )
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.evaluation.volumes.regions import Region
@@ -103,17 +102,18 @@ def evaluate_volumes(
             apart.append(torch.cat(distances))
         for row, number in enumerate(batch.index.tolist()):
             if number in show:
-                truth = _take_slices(batch.target[None], depth)[0][row]
-                shown.append((number, depth[row], truth, torch.cat(slices)[:, row]))
+                truth = _take_slices(batch.target[None], depth)[0, [row]]
+                maps = (torch.tensor([number]), truth, torch.cat(slices)[:, [row]])
+                shown.append((depth[row], maps))
     watch.check()
     if not parts:
         raise ValueError("expected at least one volume to evaluate on, got none")
     return VolumeEvaluation(
         **counted(parts, combinations),
-        maps=_label_maps(shown),
+        maps=joined([maps for _, maps in shown]),
         regions=tuple(regions),
         distances=torch.cat(apart, 1) if apart else None,
-        slices=torch.tensor([one[1] for one in shown], dtype=torch.int64) if shown else None,
+        slices=torch.tensor([at for at, _ in shown], dtype=torch.int64) if shown else None,
     )
 
 
@@ -204,15 +204,3 @@ def _take_slices(labels: Tensor, depth: Sequence[int]) -> Tensor:
     """Return one slice of each volume ``(K, B, D, H, W)``, uint8 ``(K, B, H, W)`` on the CPU."""
     rows = torch.stack([labels[:, row, at] for row, at in enumerate(depth)], 1)
     return torch.where(rows == VOID, NO_CLASS, rows).to(torch.uint8).cpu()
-
-
-def _label_maps(shown: Sequence[tuple[int, int, Tensor, Tensor]]) -> LabelMaps | None:
-    """Return slices of cases that may differ in size; around smaller ones there is no class."""
-    if not shown:
-        return None
-    size = [max(truth.shape[axis] for _, _, truth, _ in shown) for axis in (0, 1)]
-    return LabelMaps(
-        torch.tensor([number for number, *_ in shown]),
-        torch.stack([framed(truth, size, NO_CLASS) for _, _, truth, _ in shown]),
-        torch.stack([framed(predicted, size, NO_CLASS) for *_, predicted in shown], 1),
-    )

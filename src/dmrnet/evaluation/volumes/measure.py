@@ -29,8 +29,6 @@ class MeanDice(Measure):
     def of(self, evaluation: Evaluation, complete: bool = False) -> Columns:
         """Return Dice and, where it was computed, HD95 of each combination."""
         assert isinstance(evaluation, VolumeEvaluation)
-        assert evaluation.counts is not None
-        assert evaluation.scored is not None
         counts, scored = evaluation.counts, evaluation.scored
         if complete:
             scored = scored & scored.all(0)
