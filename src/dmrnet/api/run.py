@@ -317,11 +317,10 @@ class Run(Deployable):
         """
         predicted = self._predicted(inputs, present, combination, None)
         values = uncertainty_rows(predicted.source, draws, seed)
-        spread = {
-            k: values_of_all(predicted, v.numpy()[:, None], np.float32(np.nan))
-            for k, v in values.items()
+        return {
+            name: values_of_all(predicted, of_rows.numpy()[:, None], np.float32(np.nan))[:, 0]
+            for name, of_rows in values.items()
         }
-        return {name: column[:, 0] for name, column in spread.items()}
 
     @torch_as_before()
     def predict(

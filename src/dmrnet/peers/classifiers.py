@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -69,18 +70,8 @@ def log_of(model: Any, features: Array, classes: int, floor: float = 1e-12) -> A
     """Return a model's logarithms of probabilities; a class that it never saw has `floor`."""
     known = np.full((len(features), classes), floor)
     known[:, model.classes_] = np.maximum(model.predict_proba(features), floor)
-    return normalised(np.log(known))
-
-
-def normalised(scores: Array) -> Array:
-    """Return logarithms of probabilities that add up to 1.
-
-    >>> normalised(np.log([[2.0, 6.0]])).round(4).tolist()
-    [[-1.3863, -0.2877]]
-    """
-    top = scores.max(1, keepdims=True)
-    result: Array = scores - top - np.log(np.exp(scores - top).sum(1, keepdims=True))
-    return result
+    logs: Array = log_softmax(np.log(known), axis=1)
+    return logs
 
 
 def late(train: FlatRows, make: Callable[[], Any], floor: float = 1e-12) -> LogProbabilities:
@@ -99,7 +90,8 @@ def late(train: FlatRows, make: Callable[[], Any], floor: float = 1e-12) -> LogP
     def predict(table: FlatRows, mask: Array) -> Array:
         seen = (mask & table.present).T
         total = np.where(seen[:, :, None], logs(table), 0.0).sum(0)
-        return normalised(total / seen.sum(0).clip(1)[:, None])
+        mean: Array = log_softmax(total / seen.sum(0).clip(1)[:, None], axis=1)
+        return mean
 
     return predict
 

@@ -15,6 +15,7 @@ import torch
 from dmrnet.data import Splits
 from dmrnet.engine.evaluate import sources_of
 from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.rows import result_rows
 from dmrnet.modalities import name_of
 from dmrnet.peers import IMML, PEERS
 from dmrnet.peers.classifiers import fit, too_many
@@ -89,7 +90,7 @@ def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolde
     if splits.test is None:
         raise ValueError("expected a test split, got none")
     tables = {role: table_of(part) for role, part in splits.parts().items()}
-    names, label = splits.train.task.modalities, settings.data_label
+    names = splits.train.task.modalities
     started, cpu_started = time.perf_counter(), time.process_time()
     predict = fit(name, tables["train"], tables["val"], settings.seed)
     cost = {
@@ -102,18 +103,10 @@ def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolde
         costs = cost.items() if split == "val" else ()
         lines = [("", metric, value, len(tables[split].target)) for metric, value in costs]
         for score in scored:
-            of = name_of(score.mask.tolist(), names), int(score.scored.sum())
-            lines += [(of[0], m, getattr(score, m), of[1]) for m in ("accuracy", "log_loss")]
-        keys = ("combination", "metric", "value", "n")
-        head: dict[str, Any] = {
-            "run": folder.name,
-            "method": name,
-            "recipe": library_of(name),
-            "settings": {},
-        }
-        head |= {"dataset": label, "split": split, "seed": settings.seed}
-        values = ((name, metric, None if v != v else v, n) for name, metric, v, n in lines)
-        return [head | dict(zip(keys, line, strict=True)) for line in values]
+            of, n = name_of(score.mask.tolist(), names), int(score.scored.sum())
+            lines += [(of, "accuracy", score.accuracy, n), (of, "log_loss", score.log_loss, n)]
+        own = {"method": name, "recipe": library_of(name), "settings": {}}
+        return [row | own for row in result_rows(folder.name, settings, split, lines)]
 
     tested = [*scores(predict, tables["test"])]
     folder.check_own()

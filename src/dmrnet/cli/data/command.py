@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dmrnet.data.checks.description import Description
+    from dmrnet.data.dataset import Splits
 
 ACTIONS = {
     "list": "list the data sets",
@@ -91,10 +92,9 @@ def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, 
 def _show(argv: Sequence[str]) -> int:
     name, seed, rest = _read_name(argv, "dmrnet data show", "Show a data set.")
     from dmrnet.cli.screen import screen
-    from dmrnet.data.checks.description import describe
     from dmrnet.settings.config import parse_data
 
-    show_description(screen(), describe(parse_data(name, rest).load(seed)))
+    show_description(screen(), parse_data(name, rest).load(seed))
     return 0
 
 
@@ -119,7 +119,6 @@ def _check(argv: Sequence[str]) -> int:
         parser.read([])
     from dmrnet.cli.data.presence import show_presence
     from dmrnet.cli.screen import counted, screen
-    from dmrnet.data.checks.description import describe
 
     console = screen()
     train, *others = files
@@ -130,7 +129,7 @@ def _check(argv: Sequence[str]) -> int:
     kind = "volumes" if open_source(train).label_axes == 3 else "arrays"
     settings = parse_data(kind, ["--data.train", train, *words, *flags])
     splits = settings.load(0)
-    show_description(console, describe(splits))
+    show_description(console, splits)
     show_presence(console, splits)
     number = len(splits.warnings)
     for file in others[2:]:
@@ -185,17 +184,21 @@ def _export(argv: Sequence[str]) -> int:
     return 0
 
 
-def show_description(console: Console, description: Description) -> None:
+def show_description(console: Console, splits: Splits) -> None:
     """Print the description of a data set."""
     from rich.text import Text
 
+    from dmrnet.cli.fit.start import modality_table
+    from dmrnet.data.checks.description import describe
+
+    description = describe(splits)
     sizes = ", ".join(f"{count} {role}" for role, count in description.rows.items())
     console.print(Text.assemble((description.name, "bold"), f": {sizes}"), soft_wrap=True)
     if description.complete != description.rows:
         whole = ", ".join(f"{n} {role}" for role, n in description.complete.items())
         console.print(f"samples with every modality: {whole}", soft_wrap=True)
     console.print()
-    console.print(_modalities(description))
+    console.print(modality_table(splits))
     console.print()
     if description.classes:
         console.print(_classes(description))
@@ -205,19 +208,6 @@ def show_description(console: Console, description: Description) -> None:
         console.print(f"note: {note}", style="dim", soft_wrap=True, markup=False)
     for warning in description.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
-
-
-def _modalities(description: Description) -> Table:
-    from dmrnet.cli.fit.start import shape_text
-    from dmrnet.cli.screen import percent, plain_table
-
-    roles = list(description.rows)
-    table = plain_table(("modality", "kind", "shape"), [f"in {role}" for role in roles])
-    for entry in description.modalities:
-        shares = [percent(entry.present[role] / description.rows[role]) for role in roles]
-        modality = entry.modality
-        table.add_row(modality.name, modality.kind, shape_text(modality), *shares)
-    return table
 
 
 def _classes(description: Description) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,8 @@ def show_start(
 
     `default` says why it is this method, where none was named.
     """
-    console.print(_modalities(settings, splits, method))
+    encoders = [_encoder(settings, one, method) for one in splits.data_task.inputs]
+    console.print(modality_table(splits, encoders))
     for note in splits.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=not console.is_terminal)
     for warning in splits.warnings:
@@ -98,19 +100,16 @@ def _most_frequent(splits: Splits) -> str:
     return f" (the most frequent alone: {percent(share)} of val)"
 
 
-def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
+def modality_table(splits: Splits, encoders: Sequence[str] = ()) -> Table:
+    """Return kind, shape and presence of each modality, and its encoder where they are given."""
     parts = splits.parts()
     table = plain_table(("modality", "kind", "shape"), [f"in {role}" for role in parts])
-    table.add_column("encoder")
+    if encoders:
+        table.add_column("encoder")
     for column, modality in enumerate(splits.data_task.inputs):
         shares = [float(part.present[:, column].double().mean()) for part in parts.values()]
-        table.add_row(
-            modality.name,
-            modality.kind,
-            shape_text(modality),
-            *(percent(share) for share in shares),
-            _encoder(settings, modality, method),
-        )
+        texts = (modality.kind, shape_text(modality), *map(percent, shares))
+        table.add_row(modality.name, *texts, *encoders[column : column + 1])
     return table
 
 
