@@ -105,19 +105,6 @@ class OwnThresholds:
     accepts: int
     values: Mapping[str, float]
 
-    def decide(self, probabilities: Tensor, combinations: list[str], which: Tensor) -> Tensor:
-        """Return the class of each sample, int64 ``(n,)``.
-
-        Args:
-            probabilities: float ``(n, 2)``.
-            combinations: Names of combinations.
-            which: int64 ``(n,)``, the combination that each sample is predicted from.
-        """
-        values = [self.values.get(name, 0.5) for name in combinations]
-        limits = torch.tensor(values, dtype=torch.float64)[which]
-        accepted = probabilities[:, self.accepts].double() > limits
-        return torch.where(accepted, self.accepts, 1 - self.accepts)
-
 
 def thresholds_of(run: FinishedRun, confidence: Confidence | None) -> OwnThresholds | None:
     """Return the thresholds of a run; None where it predicts the most probable class.
@@ -167,8 +154,10 @@ def decided(
     if own is None:
         return target_of(run.task).decide(probabilities)
     masks, which = seen.unique(dim=0, return_inverse=True)
-    names = [name_of(mask, run.task.modalities) for mask in masks]
-    return own.decide(probabilities, names, which)
+    limits = [own.values.get(name_of(mask, run.task.modalities), 0.5) for mask in masks]
+    of_rows = torch.tensor(limits, dtype=torch.float64)[which]
+    accepted = probabilities[:, own.accepts].double() > of_rows
+    return torch.where(accepted, own.accepts, 1 - own.accepts)
 
 
 def attack_type_lines(
