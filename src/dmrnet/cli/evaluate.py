@@ -92,9 +92,9 @@ def score(args: argparse.Namespace) -> Console:
 
     console, where = screen(), device_of(args.device)
     opened = [open_run(Path(path), where) for path in args.runs]
-    has_rates = bool(args.rates or args.fail_rates)
-    for one in opened if has_rates else ():
-        check_rates(args.rates, args.fail_rates, one.task.modalities)
+    rates = args.rates or {name: 1 - p for name, p in (args.fail_rates or {}).items()}
+    for one in opened if rates else ():
+        check_rates(rates, one.task.modalities)
     for path, one in zip(args.runs, opened, strict=True):
         if len(opened) > 1:
             console.print(path, style="bold", soft_wrap=True)
@@ -107,9 +107,9 @@ def score(args: argparse.Namespace) -> Console:
             bad_rows=args.bad_rows,
         )
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
-        if has_rates:
+        if rates:
             console.print()
-            show_worth(console, one.folder, args.rates, args.fail_rates)
+            show_worth(console, one.folder, rates)
         files = "results.jsonl" + (" and predictions.npz" if kept else "")
         number, of = len(result.combinations), count(len(one.task.modalities))
         scored = (

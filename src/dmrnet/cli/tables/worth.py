@@ -24,19 +24,16 @@ if TYPE_CHECKING:
     from dmrnet.engine.run.folder import RunFolder
 
 
-def check_rates(
-    rates: Mapping[str, float] | None, fails: Mapping[str, float] | None, modalities: Sequence[str]
-) -> None:
-    """Refuse rates that cannot be used, before anything is scored.
+def check_rates(rates: Mapping[str, float], modalities: Sequence[str]) -> None:
+    """Refuse probabilities that modalities are there which cannot be used, before any scoring.
 
     Raises:
         ValueError: If a modality is unknown, none may be there, or there are too many.
     """
-    for name in rates or fails or {}:
+    for name in rates:
         if name not in modalities:
             raise ValueError(f"unknown modality {name!r}; {nearest(name, modalities)}")
-    never = [name for name, p in (rates or fails or {}).items() if p == (1 if fails else 0)]
-    if len(never) == len(modalities):
+    if sum(p == 0 for p in rates.values()) == len(modalities):
         raise ValueError("expected at least one modality that may be there, got none")
     if len(modalities) > MOST_MODALITIES:
         raise ValueError(
@@ -45,13 +42,10 @@ def check_rates(
         )
 
 
-def show_worth(
-    console: Console,
-    folder: RunFolder,
-    rates: Mapping[str, float] | None,
-    fails: Mapping[str, float] | None,
-) -> None:
+def show_worth(console: Console, folder: RunFolder, rates: Mapping[str, float]) -> None:
     """Print the score to expect, each modality's Shapley value, and the one to add to each.
+
+    The rates are probabilities that a modality is there.
 
     Raises:
         ValueError: If a combination has no score.
@@ -61,15 +55,14 @@ def show_worth(
     facts = folder.read_facts()
     metric = str(facts.get("score", "accuracy"))
     scores = Scores.from_rows(folder.rows(), folder.fact("modalities"), "test", metric)
-    expected = scores.expected_score(rates, fails)
-    present = {name: 1 - p for name, p in fails.items()} if fails else dict(rates or {})
+    expected = scores.expected_score(rates)
     label = score_label(metric)
     console.print(f"{label} to expect where modalities fail independently", style="bold")
     table = plain_table(["modality"], ["is there"])
     for name in scores.modalities:
-        table.add_row(name, percent(present.get(name, 1.0)))
+        table.add_row(name, percent(rates.get(name, 1.0)))
     table.add_row("", "")
-    if none := math.prod(1 - present.get(name, 1.0) for name in scores.modalities):
+    if none := math.prod(1 - rates.get(name, 1.0) for name in scores.modalities):
         table.add_row("none is there (left out)", percent(none))
     table.add_row(f"{label} to expect", score_text(metric, expected))
     console.print(table)
