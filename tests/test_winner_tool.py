@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, out, folder = tmp_path / "mine.yaml", tmp_path / "out", tmp_path / "results"
     path.write_text(SMALL)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+        patched.setattr("dmrnet.studies.run_jobs", run_here)
         # The report of each part is tested elsewhere.
         patched.setattr("dmrnet.cli.study.end.finish", lambda *_: 0)
         parts = {out: ["cancer", "ionosphere"], tmp_path / "other": ["again"]}

@@ -28,7 +28,7 @@ def test_it_makes_each_run_once_and_ends_with_the_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "quick"
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.studies.run_jobs", run_here)
     command = ["quickstart", *data_flags, *SMALL, "--out", out, "--seeds"]
     first = cli(*command, "1", "--workers", "1")
     assert first.code == 0, first.err
@@ -85,7 +85,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *messages: Message | BaseException)
                 raise message
             yield Event(0, 0, message)
 
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_jobs)
+    monkeypatch.setattr("dmrnet.studies.run_jobs", run_jobs)
 
 
 def test_settings_that_no_run_can_have_stop_it(

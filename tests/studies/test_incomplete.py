@@ -94,7 +94,7 @@ def test_missing_leaves_the_test_set_and_one_modality_of_each_sample() -> None:
 def test_a_study_reports_them_next_to_its_methods(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.studies.run_jobs", run_here)
     content = {
         "methods": ["sf-md"],
         "peers": ["logistic-late"],

@@ -56,7 +56,7 @@ def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     every = TrainLoader.__iter__
     monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
     monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.studies.run_jobs", run_here)
 
 
 Study = Callable[..., str]

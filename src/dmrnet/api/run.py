@@ -191,7 +191,7 @@ class Run(Deployable):
                 for pixels and voxels, if any sample has nothing.
         """
         if (task := self._finished.task).dense:
-            source = samples_of(inputs, present, task, None, self._kinds)
+            source = samples_of(inputs, present, self._finished)
             return predicted_maps(self._finished, source, combination, bad_rows, probabilities=True)
         if task.target == "regression":
             raise ValueError("the run predicts numbers, which have no probability; use predict")
@@ -273,8 +273,7 @@ class Run(Deployable):
         bad_rows: BadRows = "refuse",
     ) -> Predicted:
         """Predict the samples that have something to predict from."""
-        size = self._finished.settings.data.image_size
-        inputs = samples_of(inputs, present, self._finished.task, size, self._kinds)
+        inputs = samples_of(inputs, present, self._finished)
         if isinstance(inputs, MultimodalDataset):
             inputs = inputs.where_absent(self._finished.settings.data.absent_values)
             some, samples = np.flatnonzero(inputs.present.any(1)), len(inputs)
@@ -343,7 +342,7 @@ class Run(Deployable):
         """
         task = self._finished.task
         if task.dense:
-            source = samples_of(inputs, present, task, None, self._kinds)
+            source = samples_of(inputs, present, self._finished)
             return predicted_maps(self._finished, source, combination, bad_rows)
         confidence = read_confidence(self._finished.folder)
         predicted = self._predicted(inputs, present, combination, confidence, bad_rows)
@@ -359,16 +358,6 @@ class Run(Deployable):
         whole = self._finished.folder.read_facts().get("whole_labels", False)
         own = decided(self._finished, predicted.probabilities, predicted.source.seen, confidence)
         return decided_as_given(task, own.numpy(), predicted, whole)
-
-    def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:
-        """Return the kinds of given inputs, as far as the training knows them."""
-        run, known = self._finished, dict(self._finished.settings.data.kinds or {})
-        task = run.task if run.standardiser is None else run.standardiser.without_flags(run.task)
-        for one in task.inputs:
-            if one.ragged and one.shape[0] == 1:
-                # Rows of one axis would not say that they are sequences.
-                known.setdefault(one.name, "sequence")
-        return {name: kind for name, kind in known.items() if name in inputs}
 
     def __repr__(self) -> str:
         """Return method, data, folder and scores on validation."""

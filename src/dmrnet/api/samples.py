@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,13 @@ from dmrnet.data.files.arrays.objects import as_array
 from dmrnet.data.files.arrays.resize import parse_size
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
-from dmrnet.modalities import Task
+from dmrnet.engine.run.finished import FinishedRun
 
 
 def samples_of(
     inputs: Any,  # noqa: ANN401
     present: Any,  # noqa: ANN401
-    task: Task,
-    size: Any,  # noqa: ANN401
-    kinds: Callable[[Mapping[str, Any]], dict[str, str]],
+    run: FinishedRun,
 ) -> MultimodalDataset | LazyDataset | str:
     """Return samples to predict.
 
@@ -28,28 +26,29 @@ def samples_of(
         inputs: A data set, a file, a mapping from modalities to arrays, or a list of such mappings,
             one per sample.
         present: Bool array ``(n, V)`` for a mapping of arrays, or None.
-        task: Task of the run.
-        size: Size that images of many sizes are brought to; None for none.
-        kinds: Returns the layouts of given inputs, as far as the run knows them.
+        run: Run that predicts.
 
     Raises:
         TypeError: If they are of another kind.
         ValueError: If they are one sample without its batch dimension, or every modality is None.
     """
+    task = run.task
+    # Images with a class for every pixel are predicted at their own size.
+    size = None if task.dense else run.settings.data.image_size
     if isinstance(inputs, Mapping):
         for modality in task.inputs:
             if not modality.ragged:
                 _check_batch(modality.name, modality.shape, inputs.get(modality.name))
         some = _sizes_of(size, inputs)
-        return MultimodalDataset(
-            inputs, present=present, kinds=kinds(inputs), size=some, name="inputs"
-        )
+        kinds = _kinds_of(run, inputs)
+        return MultimodalDataset(inputs, present=present, kinds=kinds, size=some, name="inputs")
     if present is not None:
         raise TypeError("expected present with a mapping of arrays only")
     if isinstance(inputs, list | tuple) and all(isinstance(one, Mapping) for one in inputs):
         named = {name: value for one in inputs for name, value in one.items()}
         some = _sizes_of(size, named)
-        return MultimodalDataset.from_records(inputs, kinds=kinds(named), size=some, name="inputs")
+        kinds = _kinds_of(run, named)
+        return MultimodalDataset.from_records(inputs, kinds=kinds, size=some, name="inputs")
     if isinstance(inputs, MultimodalDataset | LazyDataset):
         return inputs
     if isinstance(inputs, str | Path):
@@ -58,6 +57,18 @@ def samples_of(
         f"expected inputs as a mapping from {', '.join(task.modalities)} to arrays, a list of such "
         f"mappings, a MultimodalDataset, a LazyDataset or an .npz file, got {type(inputs).__name__}"
     )
+
+
+def _kinds_of(run: FinishedRun, inputs: Container[str]) -> dict[str, str]:
+    """Return the kinds of given inputs, as far as the training knows them."""
+    known, task = dict(run.settings.data.kinds or {}), run.task
+    if run.standardiser is not None:
+        task = run.standardiser.without_flags(task)
+    for one in task.inputs:
+        if one.ragged and one.shape[0] == 1:
+            # Rows of one axis would not say that they are sequences.
+            known.setdefault(one.name, "sequence")
+    return {name: kind for name, kind in known.items() if name in inputs}
 
 
 def check_test(test: object) -> None:

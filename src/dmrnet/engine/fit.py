@@ -268,23 +268,9 @@ def _write_start(
 ) -> None:
     """Write what is known before training, and drop records after the checkpoint.
 
-    `own` are facts about samplers, callbacks and terms of the user's own.
+    These are the task, the sizes, the standardiser and the settings. `own` are facts about
+    samplers, callbacks and terms of the user's own.
     """
-    _write_facts(folder, settings, splits, training, own)
-    write_text(folder.config, dump(settings))
-    folder.begin_at(0 if resumed is None else resumed.epoch + 1)
-    if resumed is not None:
-        log.warning("going on after epoch %d of %s", resumed.epoch + 1, folder.path)
-
-
-def _write_facts(
-    folder: RunFolder,
-    settings: RunSettings,
-    splits: Splits,
-    training: Training,
-    own: Mapping[str, object],
-) -> None:
-    """Write what is known before training: the task, the sizes, the standardiser."""
     task = splits.train.task
     folder.write_facts(
         first=True,
@@ -327,3 +313,7 @@ def _write_facts(
     if splits.standardiser is not None:
         state = {name: x.contiguous() for name, x in splits.standardiser.state().items()}
         write_bytes(folder.standardiser, save(state))
+    write_text(folder.config, dump(settings))
+    folder.begin_at(0 if resumed is None else resumed.epoch + 1)
+    if resumed is not None:
+        log.warning("going on after epoch %d of %s", resumed.epoch + 1, folder.path)

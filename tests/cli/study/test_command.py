@@ -49,7 +49,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
 
     # A share makes its own and leaves the report to later.
     with monkeypatch.context() as patched:
-        patched.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+        patched.setattr("dmrnet.studies.run_jobs", run_here)
         share = cli(*command, "--share", "2/3", "--workers", "1")
     assert share.code == 0, share.err
     assert "share 2/3: 1 of 1 runs are finished" in share.out
@@ -67,7 +67,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
         assert label in rest.out
 
     # From here on in this process.
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.studies.run_jobs", run_here)
     # A damaged record is reported; no finished run is lost or made again.
     broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
     rows = (broken / "results.jsonl").read_text()

@@ -198,7 +198,7 @@ settings: {max-epochs: 1, method.network.width: 8}
 def test_the_command_searches_then_compares_on_other_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.studies.run_jobs", run_here)
     path, out = tmp_path / "mine.yaml", tmp_path / "out"
     path.write_text(SEARCHED)
     few = ["--data.train", "0.06", "--data.val", "0.06", "--data.modalities", "fou,pix,mor"]
