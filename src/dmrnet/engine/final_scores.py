@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from dmrnet.engine.run.seal import seal
@@ -51,7 +50,7 @@ def write_final_scores(
     if val.task.target == "classes" and not val.task.dense:
         fit_confidence(folder, result)
     result = set_thresholds(measure, result, folder, modalities)
-    figures = _figures(trainee, method, device, teacher_cost)
+    figures = _figures(trainee, teacher_cost)
     scores, _ = measure.of(result)[measure.name]
     agreement = hard_agreement(method, combinations, goodness(measure, scores).cpu())
     if agreement is not None:
@@ -66,11 +65,9 @@ def write_final_scores(
     folder.write_facts(finished=True, seal=seal(folder))
 
 
-def _figures(
-    trainee: Trainee, method: Method, device: torch.device, teacher_cost: Mapping[str, float]
-) -> dict[str, float]:
+def _figures(trainee: Trainee, teacher_cost: Mapping[str, float]) -> dict[str, float]:
     """Return what belongs to no combination: sizes, cost, epochs."""
-    best = trainee.validation.best_epoch
+    method, best = trainee.evaluated, trainee.validation.best_epoch
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),
         # A term's own network is trained and then left out.
@@ -83,6 +80,7 @@ def _figures(
         "epochs": trainee.trainer.current_epoch,
         "best_epoch": -1 if best is None else best + 1,
     }
+    device = trainee.trainer.strategy.root_device
     if device.type == "cpu" and trainee.trainer.world_size == 1:
         # Where other work shares the machine this says more than elapsed time.
         seconds = trainee.cpu_seconds + teacher_cost.get("train_cpu_seconds", 0.0)

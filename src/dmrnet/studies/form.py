@@ -41,12 +41,12 @@ def read_study(path: Path) -> Study:
 
 def _study(path: Path, tree: object) -> Study:
     study = _record(Study, tree, title=path.stem, path=path)
-    known = [*DATASETS, *study.data]
+    data_name = partial(_known, [*DATASETS, *study.data], "data set")
     for entry in study.all_entries:
         for name in entry.only:
-            _at("methods: only", _data_name_of(known), name)
+            _at("methods: only", data_name, name)
     for name in study.by_data:
-        _at("by-data", _data_name_of(known), name)
+        _at("by-data", data_name, name)
     return study
 
 
@@ -117,10 +117,6 @@ def _known(known: Iterable[str], kind: str, value: object) -> str:
 _method = partial(_known, METHODS, "method")
 _method_or_others = partial(_known, [*METHODS, OTHERS], "method")
 _data_name = partial(_known, DATASETS, "data set")
-
-
-def _data_name_of(known: Iterable[str]) -> Reader:
-    return partial(_known, known, "data set")
 
 
 def _list(read: Callable[[Any], T], value: object) -> tuple[T, ...]:

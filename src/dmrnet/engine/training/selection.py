@@ -126,20 +126,6 @@ def select_on(
     return Selection(float(mean))
 
 
-def predicted_classes(
-    model: Model, dataset: Dataset, combinations: Tensor, device: str | torch.device = "cpu"
-) -> Tensor:
-    """Return how often each class is predicted under each combination, int64 ``(K, M)``.
-
-    Args:
-        model: Model in evaluation mode.
-        dataset: Samples, or images.
-        combinations: bool ``(K, V)``.
-        device: Device of the model.
-    """
-    return score(model, dataset, combinations, device).confusion.sum(1).cpu()
-
-
 def _score_of_images(
     model: Model, dataset: Dataset, budget: int, device: str, measure: Measure, complete: bool
 ) -> Selection:

@@ -13,11 +13,10 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.run.weights import save_weights
-from dmrnet.engine.scores.scoring import naming_samples, samples_at_once
+from dmrnet.engine.scores.scoring import naming_samples, samples_at_once, score
 from dmrnet.engine.training.selection import (
     Selection,
     better,
-    predicted_classes,
     select_on,
     selection_epochs,
 )
@@ -84,7 +83,8 @@ class Validation:
 
         def count() -> Tensor:
             method.eval()
-            counts = predicted_classes(method, self.val, combinations, device)
+            # How often each class is predicted under each combination.
+            counts = score(method, self.val, combinations, device).confusion.sum(1).cpu()
             method.train()
             return counts
 
