@@ -18,9 +18,9 @@ from dmrnet.cli.predict.how_sure import HowSure
 from dmrnet.data.files.arrays.bad_rows import SkippedRow
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.engine.predict import Predictable
-from dmrnet.modalities import name_of
+from dmrnet.modalities import Task, name_of
 from dmrnet.storage import check_outputs, npz_bytes, write_bytes, write_text
-from dmrnet.targets import Target, target_of
+from dmrnet.targets import target_of
 from dmrnet.text import csv_text
 
 LONGEST = 80
@@ -38,7 +38,7 @@ def classes_as_csv(of: Predictable, probabilities: Tensor, decided: Tensor, sure
     """
     task, more = of.run.task, sure.columns
     rows = [["sample", "seen", "predicted", *(f"p({name})" for name in task.classes), *more]]
-    named = decided_names(target_of(task), task.classes, decided)
+    named = _decided_names(task, decided)
     if sure.abstains:
         named = ["" if left else name for name, left in zip(named, sure.abstains, strict=True)]
     texts = [[f"{value:.6g}" for value in row] for row in probabilities.tolist()]
@@ -69,18 +69,12 @@ def _seen_names(of: Predictable) -> list[str]:
     return [name_of(mask, of.run.task.modalities) for mask in of.seen]
 
 
-def decided_names(kind: Target, classes: Sequence[str], decided: Tensor) -> list[str]:
-    """Return what is predicted for each sample as text: a class, or labels joined by semicolons.
-
-    Args:
-        kind: What is predicted, with classes or labels.
-        classes: Their M names.
-        decided: What `Target.decide` returned: int64 ``(n,)``, or bool ``(n, M)``.
-    """
-    if kind.counts:
-        return [classes[label] for label in decided.tolist()]
+def _decided_names(task: Task, decided: Tensor) -> list[str]:
+    """Return what is predicted for each sample as text: a class, or labels joined by semicolons."""
+    if target_of(task).counts:
+        return [task.classes[label] for label in decided.tolist()]
     return [
-        ";".join(name for name, has in zip(classes, row, strict=True) if has)
+        ";".join(name for name, has in zip(task.classes, row, strict=True) if has)
         for row in decided.tolist()
     ]
 
