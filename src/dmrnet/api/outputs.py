@@ -13,19 +13,17 @@ from torch import Tensor
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.engine.predict import Predictable
-from dmrnet.modalities import Task
 from dmrnet.targets import TRUTHS
 
 
-def decided_as_given(task: Task, decided: Array, predicted: Predicted, whole: bool) -> Array:
+def decided_as_given(predicted: Predicted, decided: Array) -> Array:
     """Return what is predicted, in the form of the labels of the training samples.
 
     Args:
-        task: What is predicted.
-        decided: What `Target.decide` returned: classes ``(n,)``, or labels or numbers ``(n, M)``.
         predicted: The samples; numbers of those that were not predicted are NaN.
-        whole: Whether classes were given as numbers or as bool.
+        decided: What `Target.decide` returned: classes ``(n,)``, or labels or numbers ``(n, M)``.
     """
+    task = predicted.source.run.task
     if task.target == "regression":
         every = values_of_all(predicted, decided, np.float64(np.nan))
         return every[:, 0] if len(task.classes) == 1 else every
@@ -33,6 +31,8 @@ def decided_as_given(task: Task, decided: Array, predicted: Predicted, whole: bo
     if task.target == "multi-label":
         return np.asarray(decided, dtype=np.int64)
     names = np.asarray(task.classes)
+    # Whether classes were given as numbers or as bool.
+    whole = predicted.source.run.folder.read_facts().get("whole_labels", False)
     if whole and task.classes == TRUTHS:
         names = names == TRUTHS[1]
     elif whole:

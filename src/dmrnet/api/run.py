@@ -355,9 +355,8 @@ class Run(Deployable):
                 f"row {nothing[0]} has nothing to predict from ({len(nothing)} such rows); leave "
                 "such rows out, or use predict_proba, which returns NaN for them"
             )
-        whole = self._finished.folder.read_facts().get("whole_labels", False)
         own = decided(self._finished, predicted.probabilities, predicted.source.seen, confidence)
-        return decided_as_given(task, own.numpy(), predicted, whole)
+        return decided_as_given(predicted, own.numpy())
 
     def __repr__(self) -> str:
         """Return method, data, folder and scores on validation."""

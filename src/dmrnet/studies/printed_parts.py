@@ -54,7 +54,7 @@ def part_tables(
         for part, sources in printed.items():
             value, mean = _value(sources, by_label[one.label], ""), one.averages.get(part)
             cells.append(Cell(fmt.NOTHING if value is None else fmt.percent(value)))
-            cells.append(Cell(fmt.NOTHING if mean is None else fmt.estimate(mean)))
+            cells.append(Cell(fmt.estimate(mean)))
         lines.append(tuple(cells))
     each = [_by_combination(summary, mine, by_label, *item) for item in printed.items()]
     return [Table(tuple(header), tuple(lines)), *each]
@@ -76,8 +76,8 @@ def _by_combination(
         for one in mine:
             mean = one.scores.get(part, {}).get(name) if name else one.averages.get(part)
             value = _value(sources, by_label[one.label], name)
-            text = fmt.NOTHING if mean is None else fmt.estimate(mean)
-            cells.append(Cell(text, "" if value is None else f"{fmt.percent(value)} printed"))
+            below = "" if value is None else f"{fmt.percent(value)} printed"
+            cells.append(Cell(fmt.estimate(mean), below))
         lines.append(tuple(cells))
     header = (*summary.modalities, *(f"{one.label}, {part}" for one in mine))
     return Table(header, tuple(lines), names=len(summary.modalities))

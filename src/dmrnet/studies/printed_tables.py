@@ -74,12 +74,6 @@ def tables_of(rows: Sequence[PublishedRow]) -> list[Printed]:
     ]
 
 
-def tables_on(printed: Sequence[Printed], dataset: str) -> list[Printed]:
-    """Return the tables of a data set; all of them if there is none."""
-    mine = [one for one in printed if one.dataset == base_name(dataset)]
-    return mine or list(printed)
-
-
 def systems_by_label(
     summary: DataSummary, owners: Mapping[Path, int], systems: Sequence[StudySystem]
 ) -> dict[str, StudySystem]:
@@ -91,7 +85,8 @@ def overview(
     summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, StudySystem]
 ) -> Table:
     """Return one row per system: average and gain over the baseline, printed and measured."""
-    known = tables_on(printed, summary.dataset)
+    dataset = base_name(summary.dataset)
+    known = [one for one in printed if one.dataset == dataset] or list(printed)
     baseline = by_label.get(summary.baseline or "")
     with_variance = [one for one in known if any(r.metric == VARIANCE for r in one.rows)]
     header = ["System"]
@@ -112,7 +107,7 @@ def overview(
             cells += [_cell(value, fmt.percent), _gain(gain, lower_is_better(one.metric))]
             if one in with_variance:
                 cells.append(_cell(one.value(system, metric=VARIANCE), "{:.2f}".format))
-        cells.append(_cell(item.headlines.get("average"), fmt.estimate))
+        cells.append(Cell(fmt.estimate(item.headlines.get("average"))))
         cells.append(_measured_gain(item, summary.score.lower_is_better))
         if with_variance:
             cells.append(_cell(variance_of(summary, item), _variance))
@@ -145,8 +140,8 @@ def by_combination(
         for item in items:
             measured = item.scores.get(name) if name else item.headlines.get("average")
             value = one.value(by_label.get(item.label), name)
-            text = fmt.NOTHING if measured is None else fmt.estimate(measured)
-            cells.append(Cell(text, "" if value is None else f"{fmt.percent(value)} printed"))
+            below = "" if value is None else f"{fmt.percent(value)} printed"
+            cells.append(Cell(fmt.estimate(measured), below))
         rows.append(tuple(cells))
     header = (*summary.modalities, *(item.label for item in items))
     return Table(header, tuple(rows), names=len(summary.modalities))
