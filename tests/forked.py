@@ -88,8 +88,8 @@ def group(function: str, *args: object, meet: Path) -> list[Any]:
         while (codes := [process.exitcode for process in processes]) != [0, 0]:
             # Where one has died the other would wait for it in vain.
             dead = [rank for rank, code in enumerate(codes) if code]
-            told = "\n".join(Path(f"{stream}.err").read_text() for stream in streams if dead)
-            assert not dead, f"process {dead[0]} left with {codes[dead[0]]}:\n{told}"
+            errors = "\n".join(Path(f"{stream}.err").read_text() for stream in streams if dead)
+            assert not dead, f"process {dead[0]} left with {codes[dead[0]]}:\n{errors}"
             assert time.monotonic() < end, f"not done within {SECONDS} s"
             time.sleep(0.02)
     finally:

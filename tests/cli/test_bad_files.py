@@ -107,8 +107,8 @@ def test_a_bad_file(
 def twice(file: bytes) -> bytes:
     """Return an archive in which one array stands twice."""
     stream = io.BytesIO(file)
-    told = pytest.warns(UserWarning, match="Duplicate name")
-    with zipfile.ZipFile(stream, "a") as archive, told:
+    warning = pytest.warns(UserWarning, match="Duplicate name")
+    with zipfile.ZipFile(stream, "a") as archive, warning:
         archive.writestr("radar.npy", archive.read("radar.npy"))
     return stream.getvalue()
 

@@ -103,14 +103,14 @@ def open_for_writing(path: str) -> None:
 
 
 def stopped(run: Path, flags: list[str]) -> Path:
-    """Return the checkpoint of a run that was interrupted as its second epoch was told."""
+    """Return the checkpoint of a run that was interrupted as its second epoch was reported."""
     from dmrnet.cli.fit.progress import FitProgress
 
-    told = []
+    epochs = []
 
     def stop(*_: object) -> None:
-        told.append(1)
-        if len(told) == 2:
+        epochs.append(1)
+        if len(epochs) == 2:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:

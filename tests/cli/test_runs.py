@@ -361,12 +361,14 @@ def test_absent_blocks_and_other_units_are_told(
     assert "camera is 0 throughout in every row, in training it was not" in said.err
     assert "if so, absent camera=0 (--data.absent) says it" in said.err
     assert "sound: expected values as in training" in said.err
-    told = cli(*words, "--data.absent", "camera=0")
-    assert "camera" not in told.err
-    assert all(line.split(",")[1] in ("sound", "radar+sound") for line in told.out.splitlines()[1:])
+    output = cli(*words, "--data.absent", "camera=0")
+    assert "camera" not in output.err
+    assert all(
+        line.split(",")[1] in ("sound", "radar+sound") for line in output.out.splitlines()[1:]
+    )
     without = {name: array for name, array in off.items() if name != "camera"}
     np.savez(tmp_path / "without.npz", **without)
-    assert told.out == cli("predict", finished, "--input", tmp_path / "without.npz").out
+    assert output.out == cli("predict", finished, "--input", tmp_path / "without.npz").out
     wrong = cli(*words, "--data.absent", "camra=0")
     assert "absent: no modality 'camra'; did you mean 'camera'" in wrong.err
 

@@ -92,8 +92,8 @@ def test_an_error_outlives_its_reader(debug: tuple[str, ...]) -> None:
 def test_a_closed_stream_is_no_error(closed: str) -> None:
     for words, code in (("--version", 0), ("--versoin", 2), ("", 2)):
         ended = shell(f"{COMMAND} {words} {closed}")
-        told = code and "2" not in closed
-        assert (ended.returncode, bool(ended.stderr)) == (code, told), (words, ended.stderr)
+        reported = code and "2" not in closed
+        assert (ended.returncode, bool(ended.stderr)) == (code, reported), (words, ended.stderr)
 
 
 def test_names_that_are_not_unicode_are_written_as_they_are(

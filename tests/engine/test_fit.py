@@ -212,12 +212,12 @@ def test_a_finished_run_is_left_alone(whole: Path) -> None:
 
 def test_other_settings_in_the_same_folder_are_refused(whole: Path) -> None:
     before = result_of(whole / "run")
-    for flags, told in [
+    for flags, changed in [
         (("--lr", "0.01"), r"lr \(there 0.05, now 0.01\)"),
         (("--seed", "1"), r"seed \(there 0, now 1\)"),
         (("--method.beta", "2"), r"method.beta \(there 0.5, now 2.0\)"),
     ]:
-        with pytest.raises(ValueError, match=f"other settings: {told}; choose another folder"):
+        with pytest.raises(ValueError, match=f"other settings: {changed}; choose another folder"):
             fit_run(settings_in(whole, *flags), whole / "run")
     with pytest.raises(ValueError, match=r"method\.name"):
         fit_run(settings_in(whole, method="sf-md"), whole / "run")

@@ -121,7 +121,7 @@ def forking(
             process.kill()
 
 
-def told(err: str) -> list[str]:
+def own_lines(err: str) -> list[str]:
     """Return our own lines, without those of torchrun."""
     return [line for line in err.splitlines() if line.startswith("dmrnet: ")]
 
@@ -139,7 +139,7 @@ def two(data: Path) -> Path:
     out, err = pair(data / "two", "--sync-batch-norm", "--logger", "csv")
     # One process writes.
     assert out.splitlines() == [f"epoch {i}" for i in range(1, 7)]
-    assert told(err) == []
+    assert own_lines(err) == []
     return data / "two"
 
 
@@ -213,7 +213,7 @@ def test_the_first_ends_if_the_second_is_killed_and_the_run_goes_on(data: Path, 
         first.join(ENDS_WITHIN)
         assert first.exitcode not in (0, None)
     out, err = pair(run, "--sync-batch-norm")
-    assert "going on after epoch" in told(err)[0]
+    assert "going on after epoch" in own_lines(err)[0]
     assert "epoch 1" not in out.splitlines()
     assert result_of(run) == result_of(two)
 
@@ -233,12 +233,12 @@ def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str
         _, err = process.communicate(timeout=ENDS_WITHIN)
         assert time.monotonic() - started < ENDS_WITHIN
         assert process.returncode != 0
-    assert len(told(err)) <= 1
-    if told(err):
-        assert "another process of this run failed or was killed" in told(err)[0]
+    assert len(own_lines(err)) <= 1
+    if own_lines(err):
+        assert "another process of this run failed or was killed" in own_lines(err)[0]
     out, err = pair(run, "--sync-batch-norm") if by == "torchrun" else ran(*command)
-    assert "going on after epoch" in told(err)[0]
-    assert len(told(err)) == 1
+    assert "going on after epoch" in own_lines(err)[0]
+    assert len(own_lines(err)) == 1
     assert out.splitlines()[-1] == "epoch 6"
     assert "epoch 1" not in out.splitlines()
     assert result_of(run) == result_of(two)
@@ -246,13 +246,13 @@ def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str
 
 def test_a_broken_loss_on_one_process_is_reported_once(data: Path) -> None:
     _, err = pair(data / "nan", code=2, PAIR_BREAK="1")
-    (line,) = told(err)
+    (line,) = own_lines(err)
     assert "training stopped in epoch 2, step 3" in line
 
 
 def test_an_error_on_validation_ends_both_processes_with_one_line(data: Path) -> None:
     _, err = pair(data / "no-class", code=2, PAIR_NO_CLASS="1")
-    (line,) = told(err)
+    (line,) = own_lines(err)
     assert "training stopped at the end of epoch" in line
     assert "on validation: expected finite logits, got NaN or infinite ones for sample 3," in line
     assert "only with age shown" in line
@@ -261,7 +261,7 @@ def test_an_error_on_validation_ends_both_processes_with_one_line(data: Path) ->
 @pytest.mark.slow
 def test_an_error_on_one_process_is_reported_and_ends_both(data: Path) -> None:
     _, err = ran(PAIR, str(data / "raised"), "--devices", "2", code=None, PAIR_RAISE="1")
-    lines = told(err)
+    lines = own_lines(err)
     assert any("the disk of the second process is gone" in line for line in lines)
     assert len(lines) <= 2
 
@@ -274,12 +274,12 @@ def test_ctrl_c_ends_both_with_one_line(data: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=ENDS_WITHIN)
     assert process.returncode == 130
-    assert told(err) == ["dmrnet: stopped"]
+    assert own_lines(err) == ["dmrnet: stopped"]
 
 
 @pytest.mark.slow
 def test_the_command_line_reports_contradictions(data: Path) -> None:
     words = ["-m", "dmrnet", "fit", "--out", str(data / "no"), "--devices", "3"]
     _, err = ran(*TORCHRUN, *words, code=1)
-    (line,) = told(err)
+    (line,) = own_lines(err)
     assert "devices 3 (--devices), but torchrun started this with 2 processes per machine" in line

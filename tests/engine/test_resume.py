@@ -231,11 +231,11 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(
     seen: list[int] = []
     with caplog.at_level(logging.WARNING, "dmrnet"):
         fit_run(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
-    told = [record.getMessage() for record in caplog.records]
-    assert "epoch-00002.ckpt cannot be read" in told[0]
-    assert "trying the one before" in told[0]
-    assert "\n" not in told[0]
-    assert "going on after epoch 2" in told[1]
+    warnings = [record.getMessage() for record in caplog.records]
+    assert "epoch-00002.ckpt cannot be read" in warnings[0]
+    assert "trying the one before" in warnings[0]
+    assert "\n" not in warnings[0]
+    assert "going on after epoch 2" in warnings[1]
     assert seen == [3, 4]
     assert not (tmp_path / "trace").exists(), "pickled code ran"
     assert result_of(folder.path) == result_of(whole / "run")

@@ -30,15 +30,15 @@ def test_a_run_that_another_trains_is_refused_and_nothing_is_written(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dmrnet.engine.fit.PATIENCE", 0.0)
-    place, told = tmp_path / "run", threading.Event()
-    holder = threading.Thread(target=hold, args=(place, told))
+    place, end = tmp_path / "run", threading.Event()
+    holder = threading.Thread(target=hold, args=(place, end))
     holder.start()
     try:
         with pytest.raises(BusyError, match="run is in use by process"):
             fit_run(settings_in(made, epochs=1), place)
         assert [path.name for path in place.iterdir()] == [".lock"]
     finally:
-        told.set()
+        end.set()
         holder.join()
 
 

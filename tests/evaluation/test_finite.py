@@ -83,8 +83,8 @@ def test_non_finite_logits_are_refused_by_sample_and_modality(
     shape, run = WAYS[way]
     run(a_batch(0.5, shape))
     # Pairs show each sample under few masks, which do not identify the modality.
-    told = "sample 12; look" if "pairs" in way else "sample 12, only with nir shown; look"
-    with pytest.raises(ValueError, match=told):
+    message = "sample 12; look" if "pairs" in way else "sample 12, only with nir shown; look"
+    with pytest.raises(ValueError, match=message):
         run(a_batch(value, shape, where))
 
 
@@ -157,12 +157,12 @@ def test_an_error_has_names_and_a_place_if_they_are_known() -> None:
     with pytest.raises(NoClassError) as caught:
         evaluate(Sum(), [a_batch()], EVERY, CLASSES)
     names = [f"field {i}" for i in range(15)]
-    told = str(caught.value.located("on validation", names))
-    assert told.startswith("on validation: expected finite logits")
-    assert "for sample field 12, only with nir shown" in told
+    message = str(caught.value.located("on validation", names))
+    assert message.startswith("on validation: expected finite logits")
+    assert "for sample field 12, only with nir shown" in message
     # The error survives pickling for another process.
     again = pickle.loads(pickle.dumps(caught.value.located("on validation", names)))
-    assert str(again) == told
+    assert str(again) == message
     assert type(again) is NoClassError
 
 

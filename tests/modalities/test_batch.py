@@ -117,10 +117,12 @@ def test_absence_looks_the_same_whichever_way_it_is_said() -> None:
     assert batch.inputs["a"][1].tolist() == [0, 0]
     assert batch.index.tolist() == [0, 1, 2]
     table = torch.tensor([[True, True], [False, True], [True, False]])
-    told = Batch.of(VECTORS, {"a": a, "b": b}, y, present=table, index=torch.tensor([7, 8, 9]))
-    assert torch.equal(told.present, table)
-    assert not told.inputs["b"][2].any()
-    assert told.index.tolist() == [7, 8, 9]
+    with_presence = Batch.of(
+        VECTORS, {"a": a, "b": b}, y, present=table, index=torch.tensor([7, 8, 9])
+    )
+    assert torch.equal(with_presence.present, table)
+    assert not with_presence.inputs["b"][2].any()
+    assert with_presence.index.tolist() == [7, 8, 9]
     for inputs in ({"b": b}, {"b": b, "a": None}):
         alone = Batch.of(VECTORS, inputs, y)
         assert alone.present.tolist() == [[False, True]] * 3

@@ -18,9 +18,11 @@ def run_here(
     """As `dmrnet.studies.run_jobs`."""
     yield Event(None, 0, Ready(0.0))
     for number, job in enumerate(jobs):
-        told: list[Message] = []
+        messages: list[Message] = []
         try:
-            make_run(parse_run(job.argv), runs, told.append, job.test)
+            make_run(parse_run(job.argv), runs, messages.append, job.test)
         except (ValueError, OSError) as error:
-            told.append(Failed(" ".join(str(error).split()), unfit=isinstance(error, UnfitError)))
-        yield from (Event(number, 0, message) for message in told)
+            messages.append(
+                Failed(" ".join(str(error).split()), unfit=isinstance(error, UnfitError))
+            )
+        yield from (Event(number, 0, message) for message in messages)

@@ -93,11 +93,11 @@ def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, nam
     more = [*TINY, *MORE.get(data, []), *SMALLER.get(data, [])]
     few = ["--methods", *FEW[data]] if data in FEW else []
     said = study(name, data, "--root", prepared(data), *more, *few)
-    told = read_study(STUDIES[name])
-    assert told.title in said
-    if told.protocol:
+    spec = read_study(STUDIES[name])
+    assert spec.title in said
+    if spec.protocol:
         assert "(paper)" in said
-    for source in told.printed:
+    for source in spec.printed:
         number = source[-1]
         assert f"next to Wei et al., ECCV 2024, Table {number}" in said
         assert "as printed" in said
@@ -167,14 +167,14 @@ def test_what_cannot_be_had_is_left_out_with_the_reason(study: Study) -> None:
 @pytest.mark.parametrize("name", ["table3", "table6"])
 def test_it_runs_on_other_data(study: Study, name: str, out: Path) -> None:
     said = study(name, "mfeat", *TINY, "--data.train-missing", "0.1")
-    told = read_study(STUDIES[name])
+    spec = read_study(STUDIES[name])
     assert "mfeat" in said
-    if told.printed:
+    if spec.printed:
         assert "casia-surf, ACER" in said
         written = (out / "mfeat" / "report" / "printed.md").read_text()
         assert "as printed" in written
     analysed = list((out / "mfeat").rglob("analyses.jsonl"))
-    assert bool(analysed) == bool(told.analyses) or name == "table3"
+    assert bool(analysed) == bool(spec.analyses) or name == "table3"
 
 
 @pytest.mark.parametrize("recipes", ["best", "paper", "released"])
@@ -189,10 +189,10 @@ def test_every_setting_of_every_study_is_understood(recipes: str) -> None:
         )
         if path.stem.startswith("brats"):
             data = {key: {**of, "data.root": "x"} for key, of in read_study(path).data.items()}
-        told = replace(read_study(path), data=data, seeds=(0,))
-        if not told.protocol and recipes != "best":
+        spec = replace(read_study(path), data=data, seeds=(0,))
+        if not spec.protocol and recipes != "best":
             continue
-        assert resolve(plan(with_recipes(told, (recipes,))), Path("nowhere"))
+        assert resolve(plan(with_recipes(spec, (recipes,))), Path("nowhere"))
 
 
 # ---- the printed tables --------------------------------------------------------------------

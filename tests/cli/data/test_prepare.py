@@ -29,9 +29,9 @@ def test_prepared_data_are_read_by_the_other_commands(
     root = tmp_path / "root"
     said = cli("data", "show", "watch", "--data.root", root)
     assert said.code != 0
-    told = f"dmrnet data prepare watch --source DIR --root {root} --allow-pickle"
-    assert told in said.err
-    words = told.replace("DIR", str(source)).split()[1:]
+    command = f"dmrnet data prepare watch --source DIR --root {root} --allow-pickle"
+    assert command in said.err
+    words = command.replace("DIR", str(source)).split()[1:]
     said = cli(*words)
     assert said.code == 0, said.err
     assert "recording: 140 usable (140 are published), 10 subjects, 7 exercises" in said.out
@@ -51,7 +51,7 @@ ARRAYS = {
 }
 """What is too large for memory, in a file each."""
 
-TOLD = {
+SUMMARIES = {
     "brats": "brats: 6 usable of 6 cases",
     "casia-surf": "test: 10 usable of 10 lines (57710 are published), 4 with label 1",
     "crema-d": "test: 10 usable of 10 lines (744 are published)",
@@ -69,8 +69,8 @@ def test_the_papers_data_are_prepared_and_shown(name: str, cli: Cli, tmp_path: P
     words = ["data", "prepare", name, "--source", source, "--root", root]
     said = cli(*words)
     assert said.code == 0, said.err
-    told, written, last = said.out.splitlines()[-3:]
-    assert told == TOLD[name]
+    summary, written, last = said.out.splitlines()[-3:]
+    assert summary == SUMMARIES[name]
     assert written.startswith(f"written: {root / name}.npz (")
     assert last == f"next: dmrnet fit --data {name} --data.root {root}"
     endings = ["json", "npz", *(f"{key}.npy" for key in ARRAYS[name])]

@@ -50,9 +50,9 @@ def test_volumes_are_scored_and_predicted_in_the_frame_of_their_files(
     for row, depth in zip(maps.index, maps.slices, strict=True):
         assert maps.title(row) == f"slice {depth} of {samples[row]}"
     out = tmp_path / "out"
-    told = cli("predict", run, "--split", "test", "--out", out)
-    assert told.code == 0, told.err
-    assert told.last == f"2 volumes predicted: {out}"
+    output = cli("predict", run, "--split", "test", "--out", out)
+    assert output.code == 0, output.err
+    assert output.last == f"2 volumes predicted: {out}"
     dataset = opened.samples("test")
     found = predictable(opened, dataset, None, "test")
     with (out / "volumes.csv").open(newline="") as file:
@@ -82,30 +82,30 @@ def test_a_folder_of_new_cases_is_predicted(cli: Cli, run: Path, tmp_path: Path)
     new = tmp_path / "new" / "BraTS20_Validation_001"
     for name in ("flair", "t2"):
         made.write(new / f"{new.name}_{name}.nii.gz", made.intensities(8, name))
-    told = cli("predict", run, "--input", tmp_path / "new", "--out", tmp_path / "out")
-    assert told.code == 0, told.err
+    output = cli("predict", run, "--input", tmp_path / "new", "--out", tmp_path / "out")
+    assert output.code == 0, output.err
     image = nib.load(tmp_path / "out" / "BraTS20_Validation_001.nii.gz")
     assert set(np.unique(image.dataobj)) <= {0, 1, 2, 4}
     listed = (tmp_path / "out" / "volumes.csv").read_text()
     assert "BraTS20_Validation_001,flair+t2," in listed
-    told = cli("predict", run, "--input", tmp_path / "new")
-    assert told.code == 2
-    assert "label maps need --out DIR" in told.err
+    output = cli("predict", run, "--input", tmp_path / "new")
+    assert output.code == 2
+    assert "label maps need --out DIR" in output.err
 
 
 def test_a_folder_of_labelled_cases_is_tested_on(cli: Cli, run: Path, tmp_path: Path) -> None:
     made.make(tmp_path / "new", 2018)
     made.file_of(tmp_path / "new", 2018, 0, "t1").unlink()
-    told = cli("evaluate", run, "--test", tmp_path / "new")
-    assert told.code == 0, told.err
+    output = cli("evaluate", run, "--test", tmp_path / "new")
+    assert output.code == 0, output.err
     rows = [row for row in open_run(run, "cpu").folder.rows() if row["split"] == "test"]
     counts = {row["combination"]: row["n"] for row in rows if row["metric"] == "dice"}
     assert counts["t1"] == 5
     assert counts["flair+t1ce+t2"] == 6
     made.file_of(tmp_path / "new", 2018, 1, "labels").unlink()
-    told = cli("evaluate", run, "--test", tmp_path / "new")
-    assert told.code == 2
-    assert "Brats18_CBICA_AAB_1: labels (Brats18_CBICA_AAB_1_seg.nii.gz) is missing" in told.err
+    output = cli("evaluate", run, "--test", tmp_path / "new")
+    assert output.code == 2
+    assert "Brats18_CBICA_AAB_1: labels (Brats18_CBICA_AAB_1_seg.nii.gz) is missing" in output.err
 
 
 def test_a_damaged_case_refuses_or_is_skipped(cli: Cli, run: Path, tmp_path: Path) -> None:
@@ -114,29 +114,31 @@ def test_a_damaged_case_refuses_or_is_skipped(cli: Cli, run: Path, tmp_path: Pat
     file = made.file_of(tmp_path / "new", 2018, 1, "t1")
     file.write_bytes(file.read_bytes()[:200])
     words = ("predict", run, "--input", tmp_path / "new", "--out", tmp_path / "out")
-    told = cli(*words)
-    assert told.code == 2
-    assert "Brats18_CBICA_AAB_1: t1 (Brats18_CBICA_AAB_1_t1.nii.gz)" in told.err
-    told = cli(*words, "--bad-rows", "skip")
-    assert told.code == 0, told.err
-    assert "Brats18_CBICA_AAB_1): skipped: t1 (Brats18_CBICA_AAB_1_t1.nii.gz)" in told.err
+    output = cli(*words)
+    assert output.code == 2
+    assert "Brats18_CBICA_AAB_1: t1 (Brats18_CBICA_AAB_1_t1.nii.gz)" in output.err
+    output = cli(*words, "--bad-rows", "skip")
+    assert output.code == 0, output.err
+    assert "Brats18_CBICA_AAB_1): skipped: t1 (Brats18_CBICA_AAB_1_t1.nii.gz)" in output.err
     listed = (tmp_path / "out" / "volumes.csv").read_text().splitlines()
     assert listed[-1].startswith(",Brats18_CBICA_AAB_1,,")
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == len(listed) - 2 == 5
-    told = cli(*words[:-1], tmp_path / "two", "--data.absent", "t1=0")
-    assert told.code == 2
-    assert "a modality without a file is absent" in told.err
+    output = cli(*words[:-1], tmp_path / "two", "--data.absent", "t1=0")
+    assert output.code == 2
+    assert "a modality without a file is absent" in output.err
 
 
 def test_regions_are_in_the_terminal(cli: Cli, run: Path) -> None:
-    told = cli("evaluate", run)
-    assert told.code == 0, told.err
-    lines = [line.split() for line in told.out.splitlines()]
+    output = cli("evaluate", run)
+    assert output.code == 0, output.err
+    lines = [line.split() for line in output.out.splitlines()]
     assert [line[0] for line in lines if line and line[0] in ("WT", "TC", "ET")] == [
         "WT",
         "TC",
         "ET",
     ]
-    assert "Dice, average  Dice, all modalities  HD95, average  HD95, all modalities" in told.out
-    told = cli("data", "show", "brats", "--data.root", prepared("brats"), "--data.val-share", ".3")
-    assert "voxels of class" in told.out
+    assert "Dice, average  Dice, all modalities  HD95, average  HD95, all modalities" in output.out
+    output = cli(
+        "data", "show", "brats", "--data.root", prepared("brats"), "--data.val-share", ".3"
+    )
+    assert "voxels of class" in output.out

@@ -73,22 +73,22 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     rows = (broken / "results.jsonl").read_text()
     # Amid a row; half of the file can end between two.
     (broken / "results.jsonl").write_text(rows[: rows.index("\n", len(rows) // 2) - 5])
-    told = cli(*command, "--workers", "1", "--retry", "1")
-    assert told.code == 1
-    assert "1 of 1 runs failed" in told.out
-    assert f"{broken / 'results.jsonl'}" in told.out
-    assert told.last == rest.last
+    output = cli(*command, "--workers", "1", "--retry", "1")
+    assert output.code == 1
+    assert "1 of 1 runs failed" in output.out
+    assert f"{broken / 'results.jsonl'}" in output.out
+    assert output.last == rest.last
     assert made_in(out) == made
 
     (broken / "results.jsonl").write_text(rows)
     # An impossible row is reported with its path and line; so are the other runs.
     (broken / "results.jsonl").write_text(rows.replace('"seed": 0', '"seed": "zero"', 1))
-    told = cli(*command)
-    assert told.code == 1
-    assert "1 of the finished runs are not reported" in told.out
-    assert f"{broken / 'results.jsonl'}:1: expected 'seed' to be an integer" in told.out
-    assert told.last == rest.last
-    assert "dmr alpha=0.01" in told.out
+    output = cli(*command)
+    assert output.code == 1
+    assert "1 of the finished runs are not reported" in output.out
+    assert f"{broken / 'results.jsonl'}:1: expected 'seed' to be an integer" in output.out
+    assert output.last == rest.last
+    assert "dmr alpha=0.01" in output.out
     assert made_in(out) == made
 
     (broken / "results.jsonl").write_text(rows)

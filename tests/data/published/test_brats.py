@@ -57,8 +57,8 @@ def standardised(case: int, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("year", made.CASES)
 def test_each_layout_gives_what_its_files_hold(published, tmp_path: Path, year: int) -> None:
-    told: list[str] = []
-    prepare("brats", [published(year)], tmp_path, log=told.append)
+    lines: list[str] = []
+    prepare("brats", [published(year)], tmp_path, log=lines.append)
     arrays = read(tmp_path)
     order = sorted(range(6), key=lambda case: made.CASES[year][case].split("/")[-1].lower())
     assert arrays["name"].tolist() == [made.CASES[year][case].split("/")[-1] for case in order]
@@ -78,8 +78,8 @@ def test_each_layout_gives_what_its_files_hold(published, tmp_path: Path, year: 
         assert np.array_equal(arrays["affine"][row], made.AFFINE)
     numbers = "0, 1, 2, 3" if NEW[year] else "0, 1, 2, 4"
     people = 5 if NEW[year] else 6
-    assert f"layout of BraTS {year}, labels {numbers}: 6 cases of {people} patients" in told
-    assert ("BraTS20_Training_355: W39_1998.09.19_Segm.nii.gz is read as its labels" in told) == (
+    assert f"layout of BraTS {year}, labels {numbers}: 6 cases of {people} patients" in lines
+    assert ("BraTS20_Training_355: W39_1998.09.19_Segm.nii.gz is read as its labels" in lines) == (
         year == 2020
     )
     assert arrays["grade"].tolist() == (
@@ -139,12 +139,12 @@ def test_lost_labels_leave_a_case_to_predict_where_asked(copy: Path, tmp_path: P
         prepare("brats", [copy], root)
     prepare("brats", [copy], root, bad="skip")
     assert "BraTS20_Training_002" not in read(root)["name"].tolist()
-    told: list[str] = []
-    prepare("brats", [copy], root, bad="absent", log=told.append)
+    lines: list[str] = []
+    prepare("brats", [copy], root, bad="absent", log=lines.append)
     arrays = read(root)
     assert np.flatnonzero(~arrays["labelled"]).tolist() == [1]
     assert arrays["voxels"][1].tolist() == [0, 0, 0, 0]
-    assert "brats: 6 usable of 6 cases, 1 without labels, to predict only" in told
+    assert "brats: 6 usable of 6 cases, 1 without labels, to predict only" in lines
 
 
 def test_a_release_without_labels_is_no_fault(copy: Path, tmp_path: Path) -> None:
@@ -274,12 +274,12 @@ def test_a_tumour_outside_of_the_brain_is_kept(copy: Path, tmp_path: Path) -> No
     labels = made.labels(0)
     labels[0, 0, 0] = 1
     made.write(made.file_of(copy, 2020, 0, "labels"), np.array((0, 1, 2, 4), np.uint8)[labels])
-    told: list[str] = []
-    prepare("brats", [copy], tmp_path / "root", log=told.append)
+    lines: list[str] = []
+    prepare("brats", [copy], tmp_path / "root", log=lines.append)
     arrays = read(tmp_path / "root")
     assert arrays["start"][0].tolist() == [0, 0, 0]
     assert case_of(arrays, 0, "labels")[0, 0, 0] == 1
-    assert "BraTS20_Training_001: 1 voxels of its tumour are outside of its brain" in told
+    assert "BraTS20_Training_001: 1 voxels of its tumour are outside of its brain" in lines
 
 
 def test_what_is_ambiguous_is_refused(copy: Path, published, tmp_path: Path) -> None:
@@ -320,13 +320,13 @@ def test_an_interrupted_preparation_goes_on(
         prepare("brats", [copy], root)
     assert not (root / "brats.npz").exists()
     seen: list[tuple[str, int, int]] = []
-    prepare("brats", [copy], root, progress=lambda *told: seen.append(told))
+    prepare("brats", [copy], root, progress=lambda *step: seen.append(step))
     assert len(calls) == 4 + 3
     assert ("cases", 6, 6) in seen
     assert not [path for path in root.iterdir() if path.name.startswith(".")]
-    told: list[str] = []
-    prepare("brats", [copy], root, log=told.append)
-    assert "nothing to do" in told[-1]
+    lines: list[str] = []
+    prepare("brats", [copy], root, log=lines.append)
+    assert "nothing to do" in lines[-1]
     assert len(calls) == 7
     # A file that changed is decoded again, and it alone.
     made.write(made.file_of(copy, 2020, 0, "t1"), made.intensities(9, "t1"))

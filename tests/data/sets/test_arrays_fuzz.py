@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dmrnet.data.sets.arrays import Arrays
 
-TOLD = (ValueError, TypeError, FileNotFoundError)
+USER_ERRORS = (ValueError, TypeError, FileNotFoundError)
 FLOATS = ("f2", "f4", "f8", ">f4")
 OTHERS = ("i1", "u2", "i8", "?")
 SHAPES = ((), (1,), (3,), (2, 9), (9, 2), (4, 4), (1, 3, 2), (5, 4, 3), (2, 2, 2, 2))
@@ -201,7 +201,7 @@ def test_a_fault_is_refused(folder: Path, files, data: st.DataObject) -> None:
     fault = data.draw(st.sampled_from(FAULTS), "fault")
     # A widened array is only at odds with another file: alone it is a data set like any other.
     if fault(data.draw, files[role]):
-        with pytest.raises(TOLD) as caught:
+        with pytest.raises(USER_ERRORS) as caught:
             write(folder, files).load(0)
         assert ".npz" in str(caught.value)
 
@@ -222,7 +222,7 @@ def test_a_damaged_file_is_refused_or_read_right(folder: Path, place, byte, size
     path.write_bytes(content)
     try:
         found = Arrays(str(path), val=str(path)).raw(0)
-    except TOLD:
+    except USER_ERRORS:
         return
     assert found.train.task.modalities == expected.train.task.modalities
     for name in ("a", "b"):

@@ -329,9 +329,9 @@ def test_volumes_of_one_number_are_said_and_absent_where_told(tmp_path: Path) ->
     path = str(tmp_path / "a.npz")
     said = "train: t1 is 0 throughout in 4 of 10 rows (40 %): probably absent; if so, absent t1=0"
     assert any(note.startswith(said) for note in Volumes(path, val=path).load(0).warnings)
-    told = Volumes(path, val=path, absent={"t1": 0}).load(0)
-    assert "train: t1 is absent in 4 of 10 volumes" in told.notes
-    assert not any("throughout" in note for note in told.warnings)
+    splits = Volumes(path, val=path, absent={"t1": 0}).load(0)
+    assert "train: t1 is absent in 4 of 10 volumes" in splits.notes
+    assert not any("throughout" in note for note in splits.warnings)
     data = MultimodalDataset(inputs, y, present=present)
     options = OwnVolumes()
     given = own_splits("data", options, data, data, None, 0)

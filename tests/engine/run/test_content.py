@@ -102,9 +102,9 @@ def test_ctrl_c_costs_no_finished_epoch(tmp_path: Path) -> None:
     interrupted(settings_in(tmp_path), tmp_path / "run", epoch=4)
     found = Checkpoints(RunFolder(tmp_path / "run")).existing()
     assert [checkpoint.epoch for checkpoint in found] == [2]
-    told: list[int] = []
-    fit_run(settings_in(tmp_path), tmp_path / "run", lambda progress: told.append(progress.epoch))
-    assert told == [4, 5]
+    epochs: list[int] = []
+    fit_run(settings_in(tmp_path), tmp_path / "run", lambda progress: epochs.append(progress.epoch))
+    assert epochs == [4, 5]
 
 
 def test_sigint_costs_no_finished_epoch(tmp_path: Path) -> None:
@@ -184,11 +184,11 @@ def test_a_run_goes_on_if_its_data_have_moved(tmp_path: Path) -> None:
     here.mkdir()
     interrupted(settings_in(here), tmp_path / "run")
     shutil.move(here, there)
-    told: list[int] = []
+    epochs: list[int] = []
     assert fit_run(
-        settings_in(there), tmp_path / "run", lambda progress: told.append(progress.epoch)
+        settings_in(there), tmp_path / "run", lambda progress: epochs.append(progress.epoch)
     )
-    assert told == [3, 4, 5]
+    assert epochs == [3, 4, 5]
     assert str(there / "train.npz") in (tmp_path / "run" / "config.yaml").read_text()
     # A finished run does not need them, but other paths to missing files are refused.
     assert not fit_run(settings_in(there), tmp_path / "run")

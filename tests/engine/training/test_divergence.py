@@ -68,8 +68,8 @@ def test_a_rising_loss_is_reported_and_recorded(
     )
     with caplog.at_level(logging.WARNING, "dmrnet"):
         fit_run(settings, tmp_path / "run")
-    told = [r.getMessage() for r in caplog.records if "training diverges" in r.getMessage()]
-    assert len(told) == 1
+    warnings = [r.getMessage() for r in caplog.records if "training diverges" in r.getMessage()]
+    assert len(warnings) == 1
     folder = RunFolder(tmp_path / "run")
     losses = folder.losses()
     (row,) = [row for row in folder.rows() if row["metric"] == "loss_rise"]

@@ -175,6 +175,6 @@ def test_a_process_of_several_leaves_the_interpreter_standing(tmp_path: Path, sh
         text=True,
         timeout=90,
     )
-    told = ["work", "what was to be done at the end", "the interpreter was taken down"]
-    assert done.stdout.splitlines() == told[: 2 if shared else 3]
+    lines = ["work", "what was to be done at the end", "the interpreter was taken down"]
+    assert done.stdout.splitlines() == lines[: 2 if shared else 3]
     assert done.returncode == 3, done.stderr

@@ -26,7 +26,7 @@ from dmrnet.engine.training.processes import exit_process
 from dmrnet.engine.training.trainee import Trainee
 from dmrnet.engine.training.validation import Validation
 
-data, run, told = map(Path, sys.argv[1:])
+data, run, folder_of_events = map(Path, sys.argv[1:])
 events = []
 for kind in (os, Path):
     replace = kind.replace
@@ -54,7 +54,7 @@ def note(kind):
     return lambda *_: events.append([kind])
 done = fit_run(settings, run, note("report"), note("start"))
 events.append(["done", done, folder.RunFolder(run).read_facts()["finished"]])
-(told / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
+(folder_of_events / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
 exit_process(0)
 """
 
@@ -75,12 +75,12 @@ def test_two_processes(tmp_path: Path) -> None:
     process = start(
         "tests.engine.training.test_processes:run_script",
         *(str(script), str(tmp_path), str(tmp_path / "run"), str(tmp_path)),
-        streams=tmp_path / "told",
+        streams=tmp_path / "streams",
         environment={"PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"},
     )
     process.join(timeout=240)
     process.kill()
-    assert process.exitcode == 0, (tmp_path / "told.err").read_text()
+    assert process.exitcode == 0, (tmp_path / "streams.err").read_text()
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
 
     def of(events: list[list[object]], kind: str) -> list[list[object]]:

@@ -58,7 +58,7 @@ def test_sums_are_those_of_the_values() -> None:
 
 @pytest.mark.parametrize("every", [1, 2, 3, 100])
 @pytest.mark.parametrize(
-    ("place", "change", "gradient", "told"),
+    ("place", "change", "gradient", "cause"),
     [
         (0, {"task": torch.nan, "loss": torch.nan}, torch.nan, "the term task of the loss is not"),
         (3, {"kl": torch.inf, "loss": torch.inf}, torch.nan, "the term kl of the loss is not"),
@@ -73,7 +73,7 @@ def test_sums_are_those_of_the_values() -> None:
     ],
 )
 def test_the_first_break_is_named(
-    every: int, place: int, change: dict[str, float], gradient: float, told: str
+    every: int, place: int, change: dict[str, float], gradient: float, cause: str
 ) -> None:
     values = [{"loss": 1.0, "task": 1.0, "kl": 2.0} for _ in range(6)]
     values[place] |= change
@@ -83,7 +83,7 @@ def test_the_first_break_is_named(
     with pytest.raises(NotFiniteError) as caught:
         steps_of(values, gradients, every).check(now=True)
     message = str(caught.value)
-    assert told in message
+    assert cause in message
     assert f"in epoch 3, step {place + 1}:" in message
     assert f"on training samples {2 * place}, {2 * place + 1}; the last checkpoint" in message
     assert "\n" not in message

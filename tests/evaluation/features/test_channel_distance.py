@@ -82,7 +82,7 @@ def test_a_dead_channel_has_no_distance_as_a_row_or_as_a_column(form: DistanceFo
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "told"),
+    ("first", "second", "message"),
     [
         ((2, 3, 1, 1), None, r"several positions, got \(2, 3, 1, 1\)"),
         ((2, 3, 2, 2), (2, 3, 4, 4), "one grid first"),
@@ -91,9 +91,9 @@ def test_a_dead_channel_has_no_distance_as_a_row_or_as_a_column(form: DistanceFo
     ],
 )
 def test_maps_without_a_channel_distance_are_refused(
-    first: tuple[int, ...], second: tuple[int, ...] | None, told: str
+    first: tuple[int, ...], second: tuple[int, ...] | None, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         channel_distance(torch.ones(first), None if second is None else torch.ones(second))
 
 

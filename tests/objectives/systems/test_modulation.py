@@ -218,7 +218,7 @@ def test_hidden_modalities_are_not_scored() -> None:
     present = torch.ones_like(mask)
     plain = batch_of(present)
     batch = plain.masked(mask, present if model.encodes == "present" else mask, TASK.modalities)
-    told = []
-    model.modulation = lambda encoders, sums, counts, epoch: told.append(counts.tolist())
+    seen_counts = []
+    model.modulation = lambda encoders, sums, counts, epoch: seen_counts.append(counts.tolist())
     model.on_gradients(model.training_loss(batch).step)
-    assert told == [mask.sum(0).tolist()]
+    assert seen_counts == [mask.sum(0).tolist()]

@@ -159,10 +159,10 @@ def test_seeds_and_errors_that_are_published(publish):
     for place, row in enumerate(rows):
         row["value"] += -0.01 if place < 3 else 0.01
     found = summary_of(publish(*rows, *three(se=0.02)))
-    seeded, told = found.systems
+    seeded, stated = found.systems
     assert seeded.seeds == (0, 1)
     assert seeded.scores["a"].se == pytest.approx(0.01)
-    assert (told.seeds, told.scores["a"].se) == ((), 0.02)
+    assert (stated.seeds, stated.scores["a"].se) == ((), 0.02)
     assert main_table(found).rows[0][1].text == "2"
 
 
@@ -229,11 +229,11 @@ def test_page_and_terminal_say_where_it_stands(make_run, publish, tmp_path):
 @pytest.mark.usefixtures("no_pictures")
 def test_what_the_paper_prints_by_itself(capsys, tmp_path):
     main(["report", "--printed", "table1", "--out", str(tmp_path / "out")])
-    told = capsys.readouterr().out
-    assert "casia-surf, ACER in percent on test" in told
-    assert "Wei et al., ECCV 2024, Table 1" in told
+    output = capsys.readouterr().out
+    assert "casia-surf, ACER in percent on test" in output
+    assert "Wei et al., ECCV 2024, Table 1" in output
     for word in ("no baseline", "over seeds", "one seed"):
-        assert word not in told
+        assert word not in output
     assert (tmp_path / "out" / "report.tex").is_file()
 
 

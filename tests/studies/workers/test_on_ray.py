@@ -37,8 +37,8 @@ def test_a_task_that_is_killed_goes_on_and_nothing_is_counted_twice(
     made = plan(study)
     runs = tmp_path / "runs"
     events, killed = [], False
-    with closing(run_on_ray(made.jobs, runs, workers=1)) as told:
-        for event in told:
+    with closing(run_on_ray(made.jobs, runs, workers=1)) as stream:
+        for event in stream:
             events.append(event)
             long_enough = isinstance(event.message, Epoch) and event.message.epoch >= 5
             if long_enough and not killed:

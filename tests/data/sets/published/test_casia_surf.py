@@ -218,9 +218,9 @@ def test_an_interrupted_preparation_goes_on(tmp_path: Path, monkeypatch) -> None
     assert one.keys() == other.keys()
     for key in one:
         assert np.array_equal(one[key], other[key]), key
-    told: list[str] = []
-    prepare("casia-surf", [published()], tmp_path, log=told.append)
-    assert "nothing to do" in told[0]
+    lines: list[str] = []
+    prepare("casia-surf", [published()], tmp_path, log=lines.append)
+    assert "nothing to do" in lines[0]
     (tmp_path / "casia-surf.val.ir.npy").write_bytes(b"cut off")
     with pytest.raises(ValueError, match="damaged"):
         CasiaSurf(str(tmp_path)).load(0)
@@ -308,9 +308,9 @@ def test_types_of_attack_are_known_where_paths_name_them() -> None:
 
 def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: Path) -> None:
     shutil.copy(copy / made.LISTS["train"], copy / made.LISTS["test"])
-    told: list[str] = []
-    prepare("casia-surf", [copy], tmp_path / "root", log=told.append)
-    assert "12 of 12 test samples are also in train" in told
+    lines: list[str] = []
+    prepare("casia-surf", [copy], tmp_path / "root", log=lines.append)
+    assert "12 of 12 test samples are also in train" in lines
     rows = scored(str(tmp_path / "root"), "dmrnet", "half", tmp_path / "run")
     for combination in ("rgb", "depth+ir"):
         pooled = rows["apcer", combination]

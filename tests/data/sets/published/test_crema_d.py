@@ -183,9 +183,9 @@ def test_clips_without_picture_or_sound_are_named_and_nothing_shifts(copy: Path,
     for key in whole:
         assert np.array_equal(found[key], whole[key][kept]), key
     # With `absent` each of them keeps what it still has.
-    told: list[str] = []
-    prepare("crema-d", [copy], tmp_path / "root", bad="absent", log=told.append)
-    assert any(line.startswith("absent: 2 audio: ") for line in told)
+    lines: list[str] = []
+    prepare("crema-d", [copy], tmp_path / "root", bad="absent", log=lines.append)
+    assert any(line.startswith("absent: 2 audio: ") for line in lines)
     kept, _ = read_cache("crema-d", str(tmp_path / "root"), 1)
     lost = {"audio": (3, 9), "visual": (11, 20)}
     for column, (name, rows) in enumerate(lost.items()):
@@ -208,8 +208,8 @@ def test_clips_without_picture_or_sound_are_named_and_nothing_shifts(copy: Path,
         assert not batch.inputs[name][~part.present[:, column]].any()
         assert batch.inputs[name].isfinite().all()
     assert splits.notes[-1].startswith("damaged or missing, and absent when prepared: 2 audio")
-    prepare("crema-d", [copy], tmp_path / "root", bad="absent", log=told.append)
-    assert told[-1].endswith("is already made of these files; nothing to do")
+    prepare("crema-d", [copy], tmp_path / "root", bad="absent", log=lines.append)
+    assert lines[-1].endswith("is already made of these files; nothing to do")
 
 
 @pytest.mark.parametrize("how", ["flv", "frames"])

@@ -79,10 +79,10 @@ def test_the_cache_holds_what_the_files_hold() -> None:
 
 
 def test_the_image_in_both_lists_is_tested_on_only(tmp_path: Path) -> None:
-    told: list[str] = []
-    prepare("cwfid", [published()], tmp_path, log=told.append)
-    assert "image 8 published for both training and testing: kept for testing only" in told
-    assert "train: 5 usable of 5 images" in told
+    lines: list[str] = []
+    prepare("cwfid", [published()], tmp_path, log=lines.append)
+    assert "image 8 published for both training and testing: kept for testing only" in lines
+    assert "train: 5 usable of 5 images" in lines
     seen = set()
     for seed in range(4):
         splits = CWFID(prepared(), tile=64).load(seed)
@@ -246,13 +246,13 @@ def test_a_flipped_bit_of_a_large_array_is_found_and_mended(copy: Path, tmp_path
     prepare("cwfid", [copy], root)
     images = root / "cwfid.images.npy"
     whole = images.read_bytes()
-    told = json.loads((root / "cwfid.json").read_text())
-    assert told["large_sha256"]["images"] == hashlib.sha256(whole).hexdigest()
+    facts = json.loads((root / "cwfid.json").read_text())
+    assert facts["large_sha256"]["images"] == hashlib.sha256(whole).hexdigest()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     images.write_bytes(flipped)
     said, seen = [], []
-    prepare("cwfid", [copy], root, log=said.append, progress=lambda *told: seen.append(told))
+    prepare("cwfid", [copy], root, log=said.append, progress=lambda *step: seen.append(step))
     assert said[0] == f"{images} is no longer what was written, so it is made anew"
     assert images.read_bytes() == whole
     assert ("checking cwfid.images.npy (MB)", 0, 0) in seen
@@ -263,10 +263,10 @@ def test_a_flipped_bit_of_a_large_array_is_found_and_mended(copy: Path, tmp_path
 def test_what_an_older_version_prepared_is_good_but_not_checked(copy: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     prepare("cwfid", [copy], root)
-    told = json.loads((root / "cwfid.json").read_text())
-    del told["large_sha256"]
-    (root / "cwfid.json").write_text(json.dumps(told))
-    read_cache("cwfid", str(root), told["version"])
+    facts = json.loads((root / "cwfid.json").read_text())
+    del facts["large_sha256"]
+    (root / "cwfid.json").write_text(json.dumps(facts))
+    read_cache("cwfid", str(root), facts["version"])
     said: list[str] = []
     prepare("cwfid", [copy], root, log=said.append)
     assert said[0] == (

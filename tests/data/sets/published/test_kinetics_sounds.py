@@ -93,12 +93,12 @@ def test_what_kinetics_calls_val_is_tested_on_where_there_is_no_test(tmp_path: P
     (source / "test").mkdir()
     (source / "test.csv").write_text(f"{HEAD}\nbowling,abcdefghijk,1,11,test,0")
     prepare("kinetics-sounds", [source], tmp_path / "root")
-    parts, told = of_parts(tmp_path / "root", val_share=0.5)
+    parts, note = of_parts(tmp_path / "root", val_share=0.5)
     assert parts["test"] == {stem for split, _, stem, _ in made.clips() if split == "test"}
     trained = {stem for split, _, stem, _ in made.clips() if split == "train"}
     assert parts["train"] | parts["val"] == trained
     assert len(parts["train"]) == len(parts["val"]) == 33
-    assert told.endswith("validation held out of the training clips with seed 0")
+    assert note.endswith("validation held out of the training clips with seed 0")
 
 
 def test_a_cache_that_calls_the_test_clips_val_is_read_as_it_is(tmp_path: Path) -> None:
@@ -109,10 +109,10 @@ def test_a_cache_that_calls_the_test_clips_val_is_read_as_it_is(tmp_path: Path) 
     names = [re.sub("^test/", "val/", name) for name in arrays["name"].tolist()]
     arrays = {key: np.array(array) for key, array in arrays.items()} | {"name": np.array(names)}
     write_cache("kinetics-sounds", tmp_path, arrays, 1, now.fingerprint, now.groups, ())
-    old, told = of_parts(tmp_path, val_share=0.5)
-    assert (old, told) == of_parts(Path(prepared()), val_share=0.5)
+    old, note = of_parts(tmp_path, val_share=0.5)
+    assert (old, note) == of_parts(Path(prepared()), val_share=0.5)
     assert len(old["test"]) == 33
-    assert told.endswith("validation held out of the training clips with seed 0")
+    assert note.endswith("validation held out of the training clips with seed 0")
 
 
 @pytest.mark.slow
@@ -131,11 +131,11 @@ def test_three_published_parts_stay_as_they_are(tmp_path: Path, flat: bool) -> N
     if flat:
         (source / "test.csv").write_text("\n".join(table))
     prepare("kinetics-sounds", [source], tmp_path / "root")
-    parts, told = of_parts(tmp_path / "root")
+    parts, note = of_parts(tmp_path / "root")
     assert parts["test"] == tested
     assert len(parts["val"]) == 28
     assert len(parts["train"]) == 66
-    assert told == "33 classes; 66 train, 28 val, 5 test clips, as published"
+    assert note == "33 classes; 66 train, 28 val, 5 test clips, as published"
 
 
 def test_lists_of_classes_have_the_published_lengths() -> None:
@@ -240,10 +240,10 @@ def test_dead_and_short_videos_are_listed(tmp_path: Path, monkeypatch: pytest.Mo
     assert "SHORTshort1_000000_000010 (is short: 2.0 s" in said
     assert "SILENTvide1_000000_000010 (has no sound)" in said
     assert "DAMAGEDvid1_000000_000010 (is not a readable video" in said
-    told: list[str] = []
-    prepare("kinetics-sounds", [folder], tmp_path / "root", bad="skip", log=told.append)
-    assert any(line.startswith("train: 33 usable of 38 clips") for line in told)
-    assert "the list of 34 classes lacks fingerpicking, patting, typing" in "\n".join(told)
+    logged: list[str] = []
+    prepare("kinetics-sounds", [folder], tmp_path / "root", bad="skip", log=logged.append)
+    assert any(line.startswith("train: 33 usable of 38 clips") for line in logged)
+    assert "the list of 34 classes lacks fingerpicking, patting, typing" in "\n".join(logged)
 
 
 def test_without_a_test_clip_nothing_is_decoded(tmp_path: Path) -> None:

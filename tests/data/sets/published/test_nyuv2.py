@@ -171,8 +171,8 @@ def test_augmentation_moves_inputs_and_labels_alike() -> None:
         "labels": labels,
     }
     seen = view(raw, torch.tensor([5, 6]), 0)
-    told = (seen["depth"][:, 0] * DEVIATION + MEAN) / 100 - 1
-    assert torch.equal(told.round().long(), seen["labels"])
+    numbers = (seen["depth"][:, 0] * DEVIATION + MEAN) / 100 - 1
+    assert torch.equal(numbers.round().long(), seen["labels"])
     still = replace(view, transform=None)(raw, torch.tensor([5, 6]), 0)
     assert not torch.equal(seen["labels"], still["labels"])
 

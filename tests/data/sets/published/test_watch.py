@@ -98,9 +98,9 @@ def test_subjects_are_held_out(seed: int) -> None:
     }
     assert [len(who) for who in people.values()] == [5, 2, 3]
     assert set.union(*people.values()) == set(range(1, 11))
-    told = splits.notes[0]
+    note = splits.notes[0]
     for role, who in people.items():
-        assert f"{role} {' '.join(str(one) for one in sorted(who))} (" in told
+        assert f"{role} {' '.join(str(one) for one in sorted(who))} (" in note
 
 
 def test_seeds_take_turns_at_testing() -> None:
