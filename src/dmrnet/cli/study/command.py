@@ -244,8 +244,8 @@ def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
     def once(jobs: Sequence[Job]) -> Board:
         workers, runs = args.workers or default, out / "runs"
         if args.backend == "local":
-            logs, more = out / "logs", {"threads": args.threads, "gpus": tuple(gpus)}
-            events = run_jobs(jobs, runs, workers, logs, **more)
+            logs, threads = out / "logs", args.threads
+            events = run_jobs(jobs, runs, workers, logs, threads=threads, gpus=tuple(gpus))
         else:
             from dmrnet.studies.workers.on_ray import run_on_ray
 
