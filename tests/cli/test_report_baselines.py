@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_a_report_has_them_next_to_the_runs(
     cli: Cli, finished: Path, tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dmrnet.peers.runs.PEERS", ("logistic-late",))
+    monkeypatch.setattr("dmrnet.cli.peers.PEERS", ("logistic-late",))
     run = shutil.copytree(finished, tmp_path / "run")
     assert cli("evaluate", run).code == 0
     out = tmp_path / "report"
