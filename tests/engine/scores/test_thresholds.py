@@ -52,7 +52,7 @@ def test_single_predictions_are_those_that_were_scored(tempered: bool) -> None:
     assert own is not None
     model: Any = SimpleNamespace(
         metadata={"thresholds": {"accepts": own.accepts, "values": own.values}},
-        inputs=[SimpleNamespace(name=name) for name in NAMES],
+        names=NAMES,
     )
     for row, mask in enumerate(COMBINATIONS):
         seen = mask.expand(200, -1)
