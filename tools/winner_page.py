@@ -385,8 +385,8 @@ def _how(results: Results) -> Iterator[str]:
         "of its CPU time, measured in the same study; where none did, with the longest.",
         "sf-md, experts, unimodal, dmrnet, dmr and dgl were run in turn, all but the first five "
         "seeds of cancer, libras, segment and quadrants-vectors next to other work, as were the "
-        "cheap baselines: CPU times compare only within a set. The other methods were run later and "
-        "next to more work (mutual, separate, simmlm, transformer and head-only in turn with these "
+        "cheap baselines: CPU times compare only within a set. The others were run later and next "
+        "to more work (mutual, separate, simmlm, transformer and head-only in turn with these "
         "for three seeds of cancer, ionosphere, libras, segment and quadrants-vectors): that makes "
         "their times longer and their baseline, if anything, too long.",
         "Two more seeds of sf-md, unimodal, experts, dmrnet, dmr and dgl were made on landsat, "
