@@ -66,7 +66,10 @@ def which(choice: Choice, baseline: str) -> str:
             f"data sets together; the closest is `{choice.label}` with {gained}"
         )
     over = f" over `{baseline}` trained as long" if choice.sure else ""
-    return f"{start}{over}. The first p is after Holm's correction over {choice.methods} methods."
+    return (
+        f"{start}{over}. The first p of each bracket is after Holm's correction over "
+        f"{choice.methods} methods."
+    )
 
 
 def _tests(gain: Gain) -> str:

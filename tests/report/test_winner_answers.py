@@ -42,7 +42,7 @@ def test_of_sure_gains_the_largest_is_chosen():
         "**Take `experts`**: over 3 data sets it gains +2.00 [+1.00, +3.00] points in the average "
         "over combinations (p 0.010; better on 2, sign test p 1.00) and +5.00 [+4.00, +6.00] in "
         "the worst combination (p 0.20; better on 3, sign test p 0.25) over `sf-md` trained as "
-        "long. The first p is after Holm's correction over 2 methods."
+        "long. The first p of each bracket is after Holm's correction over 2 methods."
     )
 
 
