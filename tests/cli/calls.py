@@ -8,10 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 FIT = ["fit", "--data", "arrays", "--max-epochs", "1", "--threads", "1", "--out", "out"]
 Make = Callable[[dict[str, Any]], dict[str, Any]]

@@ -6,16 +6,13 @@ import gzip
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.storage import write_bytes
 from dmrnet.untrusted import gunzip, most_bytes
-
-if TYPE_CHECKING:
-    pass
 
 GZIP = b"\x1f\x8b"
 """First bytes of a file compressed by gzip, whatever its name."""
