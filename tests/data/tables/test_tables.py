@@ -339,3 +339,16 @@ def test_pictures_of_eight_and_sixteen_bits_together_are_said(tmp_path: Path) ->
     splits = data_class("table")(path).load(0)
     said = "train: depth: 1 of 6 images hold numbers above 255, as those of 16 bits do"
     assert any(note.startswith(said) for note in splits.notes)
+
+
+def test_rows_of_a_table_are_split_one_by_one_where_settings_say_so(tmp_path: Path) -> None:
+    rows = [f"{row},s{row // 4},g{row // 4},{row % 2}" for row in range(40)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["v.x,samples,groups,y", *rows]))
+    of = data_class("table")
+    together = of(str(path)).load(0)
+    assert set(together.train.groups).isdisjoint(together.val.groups)
+    apart = of(str(path), groups="none").load(0)
+    assert apart.train.groups is None
+    assert set(apart.train.samples) & set(apart.val.samples)
+    assert apart.train.task.modalities == ("v",)

@@ -124,7 +124,8 @@ class TableRows(OwnFiles, InMemory):
         return known
 
     def _roles(self) -> dict[str, str]:
-        return {"y": self.target, "samples": self.samples, "groups": self.groups or "groups"}
+        groups = self.groups if self.groups and self.groups != "none" else "groups"
+        return {"y": self.target, "samples": self.samples, "groups": groups}
 
     def _size(self) -> tuple[int, int] | None:
         if self.size is None:
