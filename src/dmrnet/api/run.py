@@ -32,7 +32,7 @@ from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.scores.confidence import confidence_of, read_confidence
 from dmrnet.engine.scores.own_metrics import MetricFunction
 from dmrnet.engine.scores.thresholds import decided
-from dmrnet.engine.scores.uncertainty import uncertainty_rows
+from dmrnet.engine.scores.uncertainty import check_uncertainty, uncertainty_rows
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler
@@ -313,7 +313,11 @@ class Run(Deployable):
             float32 ``(n,)`` by name, NaN for samples that have none of the modalities: ``softmax``,
             ``entropy``, and for methods with a Gaussian (DMR, PE, PCME) ``variance`` and
             ``spread``; see `dmrnet.engine.scores.uncertainty`.
+
+        Raises:
+            ValueError: If the run predicts something else than one class per sample, unordered.
         """
+        check_uncertainty(self._finished)
         predicted = self._predicted(inputs, present, combination, None)
         values = uncertainty_rows(predicted.source, draws, seed)
         return {

@@ -70,6 +70,15 @@ def test_numbers_have_no_probabilities() -> None:
         uncertainty_rows(Predictable(other, dataset, torch.tensor([0]), visible))
 
 
+def test_classes_of_pixels_are_refused_before_anything_is_read() -> None:
+    """Their network would refuse images of most sizes, in words about sizes."""
+    run = dmrnet.open_run(OLD_RUNS / "arrays-dmrnet")
+    task = replace(run._finished.task, dense=True)
+    run._finished = replace(run._finished, task=task)
+    with pytest.raises(ValueError, match="got a run of a class for every pixel"):
+        run.uncertainty("no such file.npz")
+
+
 def test_python_returns_it_for_every_sample() -> None:
     run = dmrnet.open_run(OLD_RUNS / "arrays-dmrnet")
     found = run.uncertainty(str(OLD_RUNS / "data" / "test.npz"))

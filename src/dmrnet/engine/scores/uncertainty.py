@@ -11,9 +11,20 @@ import torch
 from torch import Tensor
 
 from dmrnet.engine.predict import Predictable
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import samples_at_once
 from dmrnet.methods.base import Method
 from dmrnet.nn.representation import sample
+
+
+def check_uncertainty(run: FinishedRun) -> None:
+    """Raise `ValueError` if a run predicts something else than one class per sample, unordered."""
+    task = run.task
+    if task.dense or task.target != "classes":
+        what = "a class for every pixel" if task.dense else task.target
+        raise ValueError(
+            f"{run.folder.path}: uncertainty is known for one class per sample, got a run of {what}"
+        )
 
 
 @torch.inference_mode()
@@ -35,11 +46,7 @@ def uncertainty_rows(samples: Predictable, draws: int = 16, seed: int = 0) -> di
         ValueError: If the run predicts something else than one class per sample, without an order.
     """
     run = samples.run
-    if run.task.dense or run.task.target != "classes":
-        what = "a class for every pixel" if run.task.dense else run.task.target
-        raise ValueError(
-            f"{run.folder.path}: uncertainty is known for one class per sample, got a run of {what}"
-        )
+    check_uncertainty(run)
     generator = torch.Generator(run.device).manual_seed(seed)
     parts: list[dict[str, Tensor]] = []
     for batch in samples.batches(samples_at_once(run.task)):
