@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,9 +90,11 @@ def test_images_that_are_left_out_need_no_size() -> None:
     data = MultimodalDataset(inputs, size=sizes)
     assert repr(data[:2]) == "MultimodalDataset(2 samples; image (3, 8, 8) in 2; other in 0)"
     task = Task(tuple(Modality(name, "image", (3, 8, 8)) for name in sizes), ("no", "yes"))
+    settings = SimpleNamespace(data=Given(size="image=8x8,other=8x8"))
+    run = SimpleNamespace(task=task, settings=settings, standardiser=None)
     rows = [{"image": one} for one in IMAGES[:3]]
     for given in (inputs, {"image": IMAGES[:3]}, rows):
-        found = samples_of(given, None, task, "image=8x8,other=8x8", lambda _: {})
+        found = samples_of(given, None, run)
         assert isinstance(found, MultimodalDataset)
         assert np.array_equal(found.read("image"), data.read("image"))
 
