@@ -64,7 +64,7 @@ def trainings_of(baseline: System, systems: Iterable[System]) -> list[System]:
 def choose(
     ours: Mapping[str, Estimate], theirs: Sequence[Mapping[str, Estimate]]
 ) -> tuple[int, float, str] | None:
-    """Choose the cheapest candidate that costs at least as much, or else the most expensive one.
+    """Choose the cheapest candidate that costs at least `SLACK` as much, or else the dearest.
 
     Costs are metrics of whole runs: of the method, and of each candidate.
 
