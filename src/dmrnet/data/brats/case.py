@@ -58,7 +58,7 @@ class DecodedCase:
 
     @property
     def facts(self) -> dict[str, Array]:
-        """What a table of cases says of it, besides names, shape and presence.
+        """Columns of a table of cases, besides names, shape and presence.
 
         ``hash`` is that of each modality, 0 where it lacks it; ``voxels`` the number of each class,
         0 without labels.

@@ -91,7 +91,7 @@ class DataSettings(ABC):
 
     @property
     def rules(self) -> FileRules:
-        """What decides how the user's own files are read."""
+        """Rules by which the user's own files are read."""
         from dmrnet.data.files.rules import FileRules
 
         return FileRules(

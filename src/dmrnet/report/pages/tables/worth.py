@@ -1,4 +1,4 @@
-"""What each modality is worth, and the scores to expect when modalities fail."""
+"""Tables of each modality's worth, and of the scores to expect when modalities fail."""
 
 from __future__ import annotations
 
