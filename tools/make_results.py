@@ -144,13 +144,15 @@ def planned_study(words: list[str]) -> tuple[Any, ...]:
         trials = trials_of(
             written, planned, study.search, fixed, lambda jobs: scores_of(jobs, runs)
         )
-        planned = tuned(planned, best(trials), study.seeds_by_data)
+        planned = tuned(planned, best(trials))
     return study, planned, trials, Path(args.out), path
 
 
 def study_record(study: Any, planned: Any, trials: list[Any], words: list[str]) -> dict[str, Any]:  # noqa: ANN401
     """Return what pages say of a study, as JSON."""
-    systems = [{k: v for k, v in asdict(s).items() if k != "argv"} for s in planned.systems]
+    systems = [
+        {k: v for k, v in asdict(s).items() if k not in ("argv", "seeds")} for s in planned.systems
+    ]
     record = {
         "title": study.title,
         "command": "dmrnet study " + shlex.join(words),
@@ -280,7 +282,7 @@ def _study(path: Path) -> Iterator[str]:
         yield from _tried(study["search"]["trials"], study["search"]["seeds"])
     owners = {path.parent / "runs" / run: system for run, system in study["runs"].items()}
     systems = [
-        StudySystem(**{**s, "values": tuple(map(tuple, s["values"])), "argv": ()})
+        StudySystem(**{**s, "values": tuple(map(tuple, s["values"])), "argv": (), "seeds": ()})
         for s in study["systems"]
     ]
     printed = tables_of([r for name in study["printed"] for r in read_printed(find_printed(name))])

@@ -24,7 +24,8 @@ def printed(method: str, combination: str, metric: str, number: float) -> Publis
 def test_each_region_has_its_printed_values(runs: list[Path]) -> None:
     dice, distance = summarise(read_runs(runs, "test"), "test", "sf-md")
     systems = {
-        name: StudySystem("brats", name, name, name, "paper", (), ()) for name in ("sf-md", "rfnet")
+        name: StudySystem("brats", name, name, name, "paper", (), (), ())
+        for name in ("sf-md", "rfnet")
     }
     rows = [
         printed("rfnet", "", "dice/WT", 0.8567),

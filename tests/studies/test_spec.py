@@ -8,6 +8,7 @@ import pytest
 
 from dmrnet.methods import METHODS
 from dmrnet.studies.form import read_study
+from dmrnet.studies.plan import plan
 from dmrnet.studies.shipped import find_study, first_line, shipped
 from dmrnet.studies.spec import Change, Entry, as_flag
 
@@ -74,7 +75,7 @@ def test_others_are_all_methods_that_no_entry_names(tmp_path: Path) -> None:
 
 def test_versions_of_a_data_set_have_names_of_their_own(tmp_path: Path) -> None:
     text = """
-methods: [sf-md, {method: dmr, only: [small]}]
+methods: [sf-md, {method: dmr, only: [small]}, {method: lcr, seeds: [4, 5]}]
 data: {mfeat: {}, small: {name: mfeat, train: 300}}
 seeds: 3
 by-data: {small: {seeds: [7], seconds: 1.5}}
@@ -82,7 +83,14 @@ costs: {dmr: 2}
 """
     study = read_study(written(tmp_path, text))
     assert study.data == {"mfeat": {}, "small": {"data": "mfeat", "data.train": "300"}}
-    assert study.seeds_by_data == {"mfeat": (0, 1, 2), "small": (7,)}
+    seeds = {(one.data, one.method): one.seeds for one in plan(study).systems}
+    assert seeds == {
+        ("mfeat", "sf-md"): (0, 1, 2),
+        ("mfeat", "lcr"): (4, 5),
+        ("small", "sf-md"): (7,),
+        ("small", "dmr"): (7,),
+        ("small", "lcr"): (4, 5),
+    }
     assert [study.dataset(name) for name in study.data] == ["mfeat", "mfeat"]
     assert study.by_data["small"].seconds == 1.5
     assert study.costs == {"dmr": 2.0}

@@ -60,8 +60,8 @@ def run_study(
     """Make the runs of a study in worker processes and report them, as ``dmrnet study`` does.
 
     A study with a search first chooses settings on validation. Finished runs in the folder are not
-    made again. Methods and data sets of other packages are
-    there by their entry points; what only this process has registered is not.
+    made again. Methods and data sets of other packages are there by their entry points; what only
+    this process has registered is not.
 
     Args:
         study: Name of a shipped study, path of a YAML file, or the content of one.
@@ -76,8 +76,6 @@ def run_study(
         ModuleNotFoundError: If it has a search that needs Optuna, which is not installed.
     """
     spec = study_of(study) if isinstance(study, Mapping) else read_study(find_study(str(study)))
-    if spec.search is not None:
-        check_search(spec)
     out = Path(out or Path("runs") / (spec.path.stem if spec.path else spec.title))
     counts: dict[str, object] = {"workers": workers, "threads": threads}
     for count, number in counts.items():
@@ -86,6 +84,8 @@ def run_study(
     flags = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     planned = plan(spec, (*flags, "--threads", str(threads)))
     check_names(spec)
+    if spec.search is not None:
+        check_search(spec, planned)
     failed: dict[str, str] = {}
 
     def make(jobs: Sequence[Job], folder: Path) -> None:

@@ -22,7 +22,7 @@ def cpu_seconds(study: Study, planned: Plan, fixed: Sequence[str] = ()) -> dict[
         of_baseline = study.by_data.get(system.data, Change()).seconds
         if of_baseline:
             one = of_baseline * study.costs.get(system.method, 1.0) * _stretch(system)
-            runs = len(study.seeds_by_data[system.data]) + _trials(study, system, fixed)
+            runs = len(system.seeds) + _trials(study, system, fixed)
             seconds[system.data] = seconds.get(system.data, 0.0) + one * runs
     return seconds
 

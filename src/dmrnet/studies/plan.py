@@ -23,6 +23,7 @@ class StudySystem:
         recipe: Name of its recipe.
         values: Its values of the grid.
         argv: Flags of ``dmrnet fit`` without the seed.
+        seeds: Seeds of its runs.
     """
 
     data: str
@@ -32,6 +33,7 @@ class StudySystem:
     recipe: str
     values: tuple[tuple[str, str], ...]
     argv: tuple[str, ...]
+    seeds: tuple[int, ...]
 
     def label(self, with_data: bool, with_recipe: bool) -> str:
         """Return the name shown to users."""
@@ -74,22 +76,18 @@ def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
                 continue
             systems += _systems(study, entry, data, change, flags)
     with_data, with_recipe = len(study.data) > 1, len({s.recipe for s in systems}) > 1
-    return with_seeds(systems, study.seeds_by_data, left_out, with_data, with_recipe)
+    return with_jobs(systems, left_out, with_data, with_recipe)
 
 
-def with_seeds(
-    systems: Sequence[StudySystem],
-    seeds: Mapping[str, Sequence[int]],
-    left_out: Iterable[str],
-    with_data: bool,
-    with_recipe: bool,
+def with_jobs(
+    systems: Sequence[StudySystem], left_out: Iterable[str], with_data: bool, with_recipe: bool
 ) -> Plan:
-    """Return the plan of systems that are trained with the seeds of their data set."""
+    """Return the plan of systems, each trained with its seeds."""
     runs = [
         (number, seed)
-        for seed in dict.fromkeys(seed for of_data in seeds.values() for seed in of_data)
+        for seed in dict.fromkeys(seed for one in systems for seed in one.seeds)
         for number, one in enumerate(systems)
-        if seed in seeds[one.data]
+        if seed in one.seeds
     ]
     jobs = [
         Job(
@@ -114,6 +112,7 @@ def _systems(
     study: Study, entry: Entry, data: str, change: Change, flags: Sequence[str]
 ) -> list[StudySystem]:
     grid = {**study.grid, **change.grid, **entry.grid}
+    seeds = entry.seeds or change.seeds or study.seeds
     systems = []
     for recipe in entry.recipes or change.recipes or study.recipes:
         base: dict[str, str] = {}
@@ -128,7 +127,7 @@ def _systems(
             as_printed = entry.printed_as or entry.method
             pairs = tuple(values.items())
             systems.append(
-                StudySystem(data, entry.name, entry.method, as_printed, recipe, pairs, argv)
+                StudySystem(data, entry.name, entry.method, as_printed, recipe, pairs, argv, seeds)
             )
     return systems
 

@@ -26,6 +26,7 @@ class Entry:
         recipes: Names of recipes; empty for those of the study.
         settings: Settings of all its runs.
         grid: Settings with several values.
+        seeds: Replaces the study's and those of data sets; empty to keep them.
         only: Data sets to run it on; empty for all.
         leave_out: Data sets to leave out, with the reasons.
         printed_as: Method that represents it in a printed table; empty for its own.
@@ -36,6 +37,7 @@ class Entry:
     recipes: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
     grid: Choices = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
     only: tuple[str, ...] = ()
     leave_out: Settings = field(default_factory=dict)
     printed_as: str = ""
@@ -153,11 +155,6 @@ class Study:
     peers: tuple[str, ...] = ()
     incomplete: float | None = None
     path: Path | None = None
-
-    @property
-    def seeds_by_data(self) -> dict[str, tuple[int, ...]]:
-        """Seeds of the runs on each data set."""
-        return {name: self.by_data.get(name, Change()).seeds or self.seeds for name in self.data}
 
     @property
     def all_entries(self) -> tuple[Entry, ...]:

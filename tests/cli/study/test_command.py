@@ -160,6 +160,11 @@ def test_roots_are_said_once_or_by_data_set(cli: Cli, tmp_path: Path) -> None:
     }
 
 
+def test_seeds_of_the_command_line_replace_those_of_methods_and_data_sets(cli: Cli) -> None:
+    said = cli("study", "winner", "--data", "mfeat", "--seeds", "2", "--dry-run").out
+    assert "2 other seeds" in said
+
+
 def test_help_of_a_study_says_what_it_runs(cli: Cli) -> None:
     said = cli("study", "methods", "--help")
     assert said.code == 0

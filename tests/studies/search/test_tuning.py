@@ -117,8 +117,8 @@ def test_what_failed_is_never_chosen() -> None:
     ]
     chosen = best(trials)
     assert chosen == {"mfeat sf-md (best)": {"lr": "3"}}
-    made = plan(Study("", (Entry("sf-md"), Entry("dmr")), seeds=(0, 1)))
-    final = tuned(made, chosen, {"mfeat": (5, 6)})
+    made = plan(Study("", (Entry("sf-md"), Entry("dmr")), seeds=(5, 6)))
+    final = tuned(made, chosen)
     assert [(value(job, "lr"), value(job, "seed")) for job in final.jobs] == [(3, 5), (3, 6)]
     assert final.left_out == ("mfeat dmr (best): no setting of it could be trained",)
 

@@ -135,7 +135,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     if study.search is None:
         show_plan(console, study, planned, members, out)
     else:
-        check_search(study)
+        check_search(study, planned)
         if args.share is not None:
             raise ValueError(
                 "--share cannot be used with a search, whose proposals depend on earlier scores; "
@@ -178,9 +178,17 @@ def _check_flags(study: Study, flags: Sequence[str], parser: Arguments) -> None:
 
 
 def with_seeds(study: Study, seeds: tuple[int, ...]) -> Study:
-    """Return a study with these seeds on every data set."""
-    changes = {name: replace(change, seeds=()) for name, change in study.by_data.items()}
-    return replace(study, seeds=seeds, by_data=changes)
+    """Return a study with these seeds for every method on every data set."""
+    changes = {
+        name: replace(change, seeds=(), methods=_without_seeds(change.methods))
+        for name, change in study.by_data.items()
+    }
+    methods = _without_seeds(study.methods)
+    return replace(study, seeds=seeds, methods=methods, by_data=changes)
+
+
+def _without_seeds(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    return tuple(replace(entry, seeds=()) for entry in entries)
 
 
 def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:

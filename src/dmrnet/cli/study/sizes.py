@@ -23,7 +23,7 @@ def show_plan(
     done = sum(member.finished for member in members)
     lines = len(planned.systems) // len(study.data) if len(study.data) > 1 else len(planned.systems)
     console.print(
-        f"{study.title}: {counted(lines, 'system')} x {_seeds(study)} on "
+        f"{study.title}: {counted(lines, 'system')} x {_seeds(planned)} on "
         f"{', '.join(study.data)}; {counted(len(members), 'run')}, {done} of them finished, "
         f"into {out}",
         soft_wrap=True,
@@ -38,7 +38,7 @@ def show_search(console: Console, study: Study, planned: Plan) -> None:
     console.print(
         f"{study.title}: up to {spec.trials} settings of each of {len(planned.systems)} systems, "
         f"with {counted(len(spec.seeds), 'seed')} each, chosen on validation; then "
-        f"{_seeds(study, 'other ')} of the best",
+        f"{_seeds(planned, 'other ')} of the best",
         soft_wrap=True,
     )
     _show_left_out(console, planned)
@@ -71,8 +71,8 @@ def show_cost(console: Console, study: Study, planned: Plan, fixed: Sequence[str
     )
 
 
-def _seeds(study: Study, kind: str = "") -> str:
-    numbers = sorted(set(map(len, study.seeds_by_data.values())))
+def _seeds(planned: Plan, kind: str = "") -> str:
+    numbers = sorted({len(system.seeds) for system in planned.systems})
     if len(numbers) == 1:
         return counted(numbers[0], f"{kind}seed")
     return f"{numbers[0]} to {numbers[-1]} {kind}seeds"

@@ -14,14 +14,14 @@ from dmrnet.studies.spec import Study
 from dmrnet.studies.workers.events import Job
 
 
-def check_search(study: Study) -> None:
+def check_search(study: Study, planned: Plan) -> None:
     """Refuse a search that has seeds of the study's own runs.
 
     Raises:
         ValueError: If a seed is in both.
     """
     assert study.search is not None
-    own = {seed for seeds in study.seeds_by_data.values() for seed in seeds}
+    own = {seed for system in planned.systems for seed in system.seeds}
     both = sorted(set(study.search.seeds) & own)
     if both:
         raise ValueError(
@@ -65,4 +65,4 @@ def run_search(
     with lock_folder(folder):
         write_trials(folder / "trials.jsonl", trials)
     chosen = best(trials)
-    return tuned(planned, chosen, study.seeds_by_data), trials, chosen
+    return tuned(planned, chosen), trials, chosen

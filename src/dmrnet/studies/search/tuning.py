@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from dmrnet.studies.plan import Plan, StudySystem, as_argv, with_seeds
+from dmrnet.studies.plan import Plan, StudySystem, as_argv, with_jobs
 from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of, tries
 from dmrnet.studies.search.trials import Scores, Trial, full_label, jobs_of, mean_of, search_key
 from dmrnet.studies.spec import Range, Search, as_flag
@@ -64,9 +64,7 @@ def best(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
     return {label: settings for label, (_, settings) in best.items()}
 
 
-def tuned(
-    planned: Plan, chosen: Mapping[str, Mapping[str, str]], seeds: Mapping[str, Sequence[int]]
-) -> Plan:
+def tuned(planned: Plan, chosen: Mapping[str, Mapping[str, str]]) -> Plan:
     """Return the plan of the study's own runs, with the chosen settings of each system.
 
     A system without a finished trial is left out.
@@ -78,7 +76,7 @@ def tuned(
             systems.append(replace(system, argv=(*system.argv, *as_argv(chosen[label]))))
         else:
             left_out.append(f"{label}: no setting of it could be trained")
-    return with_seeds(systems, seeds, left_out, with_data=True, with_recipe=True)
+    return with_jobs(systems, left_out, with_data=True, with_recipe=True)
 
 
 class _Searcher:
