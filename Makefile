@@ -51,7 +51,7 @@ docs:  ## Build the pages into docs/_build, warnings as errors
 	$(PYTHON) -m sphinx --fail-on-warning --quiet docs docs/_build
 
 check-docs:  ## Read the pages and resolve their references, warnings as errors, writing none
-	$(PYTHON) -m sphinx --fail-on-warning --quiet --builder dummy docs docs/_build/check
+	$(PYTHON) -m sphinx --fail-on-warning --quiet --tag check --builder dummy docs docs/_build/check
 
 test-fast:  ## Tests and doctests, without those marked slow
 	$(PYTHON) -m pytest $(PYTEST_FLAGS)
