@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import itertools
 import os
 import random
 import sys
@@ -42,7 +44,7 @@ settings.register_profile(
     "repeatable",
     deadline=None,
     derandomize=True,
-    max_examples=50,
+    max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
@@ -67,6 +69,28 @@ def pytest_collection_finish() -> None:
     if (connector := sys.modules.get(trainer)) is not None:
         # Each trainer would read about every installed package, whether it offers callbacks.
         connector._load_external_callbacks = lambda _: []
+
+
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    # In a fresh environment every file is compiled when it is first imported, and two processes
+    # that collect in step would compile each twice: the second begins with other packages, and at
+    # the other end of the tests.
+    for name in ("scipy.stats", "sklearn.model_selection", "pandas", "sympy", "matplotlib.pyplot"):
+        importlib.import_module(name)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+        """Turn the order of files and folders round."""
+        report = yield
+        if isinstance(collector, pytest.Session | pytest.Directory):
+            report.result.reverse()
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+        """Turn it back: both processes must name the same tests in the same order."""
+        files = [list(tests) for _, tests in itertools.groupby(items, lambda item: item.path)]
+        items[:] = itertools.chain.from_iterable(reversed(files))
 
 
 SHARED = {
