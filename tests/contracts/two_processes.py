@@ -26,14 +26,15 @@ PIXELS = task_of(("image", (3, 16, 16)), ("image", (1, 16, 16)), dense=True)
 ALIKE = task_of(*[("vector", (4,))] * 3)
 
 
-OTHERS = (
+OTHERS = (("shaspec", "released", TASKS["maps"]), ("sf-md", "best", PIXELS))
+SELDOM = (
     ("lcr", "released", TASKS["maps"]),
-    ("shaspec", "released", TASKS["maps"]),
     ("mmformer", "released", TASKS["maps"]),
-    ("sf-md", "best", PIXELS),
-    ("experts", "best", PIXELS),
+    *(
+        (n, "best", PIXELS)
+        for n in ("experts", "hemis", "rfnet", "shaspec", "mmformer", "unimodal")
+    ),
 )
-SELDOM = tuple((n, "best", PIXELS) for n in ("hemis", "rfnet", "shaspec", "mmformer", "unimodal"))
 """What is trained in slow tests alone."""
 SMALLER = {"mmformer": {"embed": 16}}
 

@@ -65,6 +65,8 @@ def run_script(*argv: str) -> None:
     runpy.run_path(argv[0], run_name="__main__")
 
 
+# Each time, test_pair.py trains with what torchrun sets, without a second start of Python.
+@pytest.mark.slow
 @pytest.mark.ddp
 def test_two_processes(tmp_path: Path) -> None:
     settings_in(tmp_path)  # writes the data
