@@ -20,11 +20,12 @@ quickstart:  ## Fresh environment, install, then train and compare five methods 
 	$(QUICKSTART_VENV)/bin/dmrnet quickstart
 
 # The pip that comes with Python 3.11 takes half as long again as one of this year.
-# Without --no-compile pip compiles every module of every package, of which the tests import a tenth.
+# Without --no-compile pip compiles every module of every package, of which the tests import a tenth;
+# without hatchling it makes an environment of its own to build this package in.
 test:  ## Fresh environment, install, then every check and test but the slow ones
 	$(PYTHON) -m venv --clear $(TEST_VENV)
-	$(TEST_VENV)/bin/python -m pip install --no-compile --upgrade "pip>=26"
-	$(TEST_VENV)/bin/python -m pip install --no-compile --editable ".[dev,docs]"
+	$(TEST_VENV)/bin/python -m pip install --no-compile --upgrade "pip>=26" "hatchling>=1.27"
+	$(TEST_VENV)/bin/python -m pip install --no-compile --no-build-isolation --editable ".[dev,docs]"
 	$(MAKE) checks PYTHON=$(TEST_VENV)/bin/python
 
 develop:  ## Install the package, its tools and the commit hooks into the active environment
