@@ -8,7 +8,7 @@ import itertools
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,26 +71,40 @@ def pytest_collection_finish() -> None:
         connector._load_external_callbacks = lambda _: []
 
 
-if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
-    # In a fresh environment every file is compiled when it is first imported, and two processes
-    # that collect in step would compile each twice: the second begins with other packages, and at
-    # the other end of the tests.
-    for name in ("scipy.stats", "sklearn.model_selection", "pandas", "sympy", "matplotlib.pyplot"):
-        importlib.import_module(name)
+class FromTheEnd:
+    """Collects the tests from the last to the first, and returns them in the usual order."""
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-        """Turn the order of files and folders round."""
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
         if isinstance(collector, pytest.Session | pytest.Directory):
             report.result.reverse()
         return report
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-        """Turn it back: both processes must name the same tests in the same order."""
-        files = [list(tests) for _, tests in itertools.groupby(items, lambda item: item.path)]
-        items[:] = itertools.chain.from_iterable(reversed(files))
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        files = itertools.groupby(items, lambda item: item.getparent(pytest.File))
+        items[:] = itertools.chain.from_iterable(reversed([list(tests) for _, tests in files]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the second process start elsewhere than the first.
+
+    In a fresh environment a file is compiled when it is first imported; two processes in step would
+    compile every file of the tests, and of the packages that they import, twice.
+    """
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+        config.pluginmanager.register(FromTheEnd())
+        for name in (
+            "scipy.stats",
+            "sklearn.model_selection",
+            "pandas",
+            "sympy",
+            "matplotlib.pyplot",
+        ):
+            importlib.import_module(name)
 
 
 SHARED = {
