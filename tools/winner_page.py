@@ -338,21 +338,10 @@ def cheap_table(results: Results, label: str) -> Table:
         scores = [
             items[name].headlines.get("average") if name in items else None for name in labels
         ]
-        best = _ahead_of_all(summary, [score for score in scores if score])
+        best = best_of(summary, scores)
         cells = [_scored(items.get(name), best) for name in labels]
         rows.append((Cell(key), *cells))
     return Table(("Set", *labels), tuple(rows))
-
-
-def _ahead_of_all(summary: DataSummary, scores: list[Estimate]) -> Estimate | None:
-    """Return the best of some scores; None if chance explains its lead over any other.
-
-    Systems have different numbers of seeds, so a lead over the next one may be surer than a larger
-    one over another.
-    """
-    best = min(scores, key=lambda value: summary.score.error(value.mean), default=None)
-    others = [one for one in scores if one is not best]
-    return best if others and all(best_of(summary, [best, one]) for one in others) else None
 
 
 def _scored(item: SystemSummary | None, best: Estimate | None) -> Cell:

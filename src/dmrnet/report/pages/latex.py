@@ -166,7 +166,7 @@ def _reading(summary: DataSummary) -> str:
     text = "Bold: the best, where chance does not explain its lead (paired by seed)."
     if counts:
         many = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-        text = f"Mean $\\pm$ standard error over {many} seeds; bold is the best mean."
+        text = f"Mean $\\pm$ standard error over {many} seeds. {text}"
     if summary.sources:
         listed = "; ".join(f"[{n}] {text}" for n, text in enumerate(summary.sources, start=1))
         text += f" As printed elsewhere: {escape(listed)}."

@@ -121,7 +121,7 @@ def how_main(summary: DataSummary) -> str:
         )
     if several:
         text += (
-            ". Bold: the best mean, where chance does not explain its lead over the next (95% "
+            ". Bold: the best mean, where chance does not explain its lead over any other (95% "
             "interval, paired by seed)"
         )
     cost = ""

@@ -31,6 +31,15 @@ def test_bold_only_beyond_chance(summary):
     assert best_of(summary, [of(*six), ahead]) == ahead
 
 
+def test_bold_is_ahead_of_every_other(summary):
+    best = of(0.90, 0.91, 0.92, 0.93)
+    close, sure = of(0.88, 0.89, 0.901, 0.911), of(0.50, 0.51, 0.521, 0.53)
+    assert best_of(summary, [close, best, None, sure]) is best
+    # Two seeds cannot tell a score below the next one from the best.
+    assert best_of(summary, [close, best, of(0.80, 0.90), sure]) is None
+    assert best_of(summary, []) is None
+
+
 def test_no_standard_error_where_all_seeds_are_the_same():
     assert score_cell(of(0.1, 0.1, 0.1), None).text == "10.00"
     assert score_cell(of(0.1, 0.2), None).text == "15.00 ± 5.00"

@@ -95,21 +95,27 @@ def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate
 
     Returns:
         The best; None with fewer scores, as there is no choice, and where the 95% interval of its
-        difference to the next one, paired by seed, holds 0, is not known, or has no width over
-        fewer seeds than a sign test needs. Printed numbers have no seeds and are taken as they are.
+        difference to any other, paired by seed, holds 0, is not known, or has no width over fewer
+        seeds than a sign test needs. Printed numbers have no seeds and are taken as they are.
     """
     values = [value for value in scores if value is not None]
     if len(values) < 2:
         return None
-    best, second, *_ = sorted(values, key=lambda value: summary.score.error(value.mean))
-    if not best.seeds or not second.seeds:
-        return best
-    difference = paired_difference(best, second)
+    best, *others = sorted(values, key=lambda value: summary.score.error(value.mean))
+    # Over other seeds, a lead over the next one may be surer than a larger one over another.
+    return best if all(_differs(best, other) for other in others) else None
+
+
+def _differs(one: Estimate, other: Estimate) -> bool:
+    """Whether chance does not explain the difference of two scores."""
+    if not one.seeds or not other.seeds:
+        return True
+    difference = paired_difference(one, other)
     if difference is None or (ends := interval(difference)) is None or ends[0] * ends[1] <= 0:
-        return None
+        return False
     # Where all seeds differ by the same, the interval has no width, which is no certainty.
     few = smallest_sign_p(len(difference.seeds)) > _LEVEL
-    return None if few and difference.is_constant else best
+    return not (few and difference.is_constant)
 
 
 def average_rows(
