@@ -53,11 +53,7 @@ def choose(gains: Mapping[str, Sequence[Gain]]) -> Choice | None:
 
 def which(choice: Choice, baseline: str) -> str:
     """Return which method to take, with its gains over data sets."""
-    average, worst = choice.gains["average"], choice.gains.get("worst")
-    sets = len(average.by_data)
-    gained = f"{_pooled(average)} points in the average over combinations ({_tests(average)})"
-    if worst is not None:
-        gained += f" and {_pooled(worst)} in the worst combination ({_tests(worst)})"
+    sets, gained = len(choice.gains["average"].by_data), gains_of(choice)
     if choice.sure:
         start = f"**Take `{choice.label}`**: over {sets} data sets it gains {gained}"
     else:
@@ -70,6 +66,15 @@ def which(choice: Choice, baseline: str) -> str:
         f"{start}{over}. The first p of each bracket is after Holm's correction over "
         f"{choice.methods} methods."
     )
+
+
+def gains_of(choice: Choice) -> str:
+    """Return the gains of a method in the average and the worst combination, with tests."""
+    average, worst = choice.gains["average"], choice.gains.get("worst")
+    text = f"{_pooled(average)} points in the average over combinations ({_tests(average)})"
+    if worst is not None:
+        text += f" and {_pooled(worst)} in the worst combination ({_tests(worst)})"
+    return text
 
 
 def _tests(gain: Gain) -> str:
