@@ -20,11 +20,11 @@ quickstart:  ## Fresh environment, install, then train and compare five methods 
 	$(QUICKSTART_VENV)/bin/dmrnet quickstart
 
 # The pip that comes with Python 3.11 takes half as long again as one of this year.
-# Without --no-compile pip compiles every module of every package, of which the tests import a tenth;
-# without hatchling it makes an environment of its own to build this package in.
+# Without --no-compile pip compiles every module of every package, of which the tests import a tenth.
+# With what builds this package installed first, pip makes no other environment to build it in.
 test:  ## Fresh environment, install, then every check and test but the slow ones
 	$(PYTHON) -m venv --clear $(TEST_VENV)
-	$(TEST_VENV)/bin/python -m pip install --no-compile --upgrade "pip>=26" "hatchling>=1.27"
+	$(TEST_VENV)/bin/python -m pip install --no-compile --upgrade "pip>=26" "hatchling>=1.27" "editables>=0.3"
 	$(TEST_VENV)/bin/python -m pip install --no-compile --no-build-isolation --editable ".[dev,docs]"
 	$(MAKE) checks PYTHON=$(TEST_VENV)/bin/python
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import itertools
@@ -95,7 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
     In a fresh environment a file is compiled when it is first imported; two processes in step would
     compile every file of the tests, and of the packages that they import, twice.
     """
-    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    one_test = any("::" in arg for arg in config.args)
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and not one_test:
         config.pluginmanager.register(FromTheEnd())
         for name in (
             "scipy.stats",
@@ -104,7 +106,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "sympy",
             "matplotlib.pyplot",
         ):
-            importlib.import_module(name)
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 SHARED = {

@@ -165,6 +165,12 @@ def test_seeds_of_the_command_line_replace_those_of_methods_and_data_sets(cli: C
     assert "2 other seeds" in said
 
 
+def test_a_study_of_nothing_says_what_is_left_out(cli: Cli) -> None:
+    none = cli("study", "winner", "--data", "mfeat", "--methods", "esanet-md", "--dry-run")
+    assert none.code == 0, none.err
+    assert "left out: esanet-md on mfeat: only on cwfid, nyuv2" in none.out
+
+
 def test_help_of_a_study_says_what_it_runs(cli: Cli) -> None:
     said = cli("study", "methods", "--help")
     assert said.code == 0

@@ -73,8 +73,8 @@ def show_cost(console: Console, study: Study, planned: Plan, fixed: Sequence[str
 
 def _seeds(planned: Plan, kind: str = "") -> str:
     numbers = sorted({len(system.seeds) for system in planned.systems})
-    if len(numbers) == 1:
-        return counted(numbers[0], f"{kind}seed")
+    if len(numbers) < 2:
+        return counted(*numbers or [0], f"{kind}seed")
     return f"{numbers[0]} to {numbers[-1]} {kind}seeds"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from dmrnet.cli.arguments import columns
@@ -18,7 +19,12 @@ def described(study: Study, path: Path) -> str:
     facts = {
         "recipes": ", ".join(study.recipes),
         "data": ", ".join(study.data),
-        "seeds": ", ".join(map(str, study.seeds)),
+        "seeds": _numbers(study.seeds),
+        "seeds on": "; ".join(
+            f"{name}: {_numbers(change.seeds)}"
+            for name, change in study.by_data.items()
+            if change.seeds
+        ),
         "grid": "; ".join(f"{k}: {', '.join(v)}" for k, v in study.grid.items()),
         "analyses": ", ".join(study.analyses),
         "peers": ", ".join(study.peers),
@@ -38,4 +44,12 @@ def _entry(entry: Entry) -> str:
         words.append(f"({entry.method})")
     words += [f"{name}={value}" for name, value in entry.settings.items()]
     words += [f"{name}={','.join(values)}" for name, values in entry.grid.items()]
+    words += [f"seeds {_numbers(entry.seeds)}"] if entry.seeds else []
     return " ".join(words)
+
+
+def _numbers(seeds: Sequence[int]) -> str:
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) > 2 and list(seeds) == list(range(first, last + 1)):
+        return f"{first} to {last}"
+    return ", ".join(map(str, seeds))

@@ -66,7 +66,8 @@ def how_ranked(ranking: Ranking) -> str:
     """Return how to read the table of ranks, and the tests of them."""
     text = (
         "Rank by the average over combinations, 1 is the best, among the systems that were run on "
-        "every data set; ties share their mean rank. Friedman's test that all rank alike: p "
+        "every data set, each with all of its seeds; "
+        "ties share their mean rank. Friedman's test that all rank alike: p "
         f"{fmt.probability(ranking.friedman_p)}. Two average ranks differ beyond chance if they "
         f"are more than {ranking.critical_difference:.2f} apart (Nemenyi's test at .05)."
     )

@@ -40,6 +40,13 @@ def test_bold_is_ahead_of_every_other(summary):
     assert best_of(summary, []) is None
 
 
+def test_a_score_that_leads_by_seeds_of_its_own_alone_is_not_bold(summary):
+    shared = (0.80, 0.81, 0.82, 0.83, 0.84)
+    ahead = of(0.83, 0.841, 0.849, 0.862, 0.868)
+    assert best_of(summary, [of(*shared), ahead]) is ahead
+    assert best_of(summary, [of(*shared, *(5 * [0.99])), ahead]) is None
+
+
 def test_no_standard_error_where_all_seeds_are_the_same():
     assert score_cell(of(0.1, 0.1, 0.1), None).text == "10.00"
     assert score_cell(of(0.1, 0.2), None).text == "15.00 ± 5.00"

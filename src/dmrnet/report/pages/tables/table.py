@@ -102,16 +102,18 @@ def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate
     if len(values) < 2:
         return None
     best, *others = sorted(values, key=lambda value: summary.score.error(value.mean))
-    # Over other seeds, a lead over the next one may be surer than a larger one over another.
-    return best if all(_differs(best, other) for other in others) else None
+    # A score may share few seeds with the best, so that a larger lead over it is less sure.
+    return best if all(_is_ahead(summary, best, other) for other in others) else None
 
 
-def _differs(one: Estimate, other: Estimate) -> bool:
-    """Whether chance does not explain the difference of two scores."""
-    if not one.seeds or not other.seeds:
+def _is_ahead(summary: DataSummary, best: Estimate, other: Estimate) -> bool:
+    """Whether a score is better than another by more than chance."""
+    if not best.seeds or not other.seeds:
         return True
-    difference = paired_difference(one, other)
+    difference = paired_difference(best, other)
     if difference is None or (ends := interval(difference)) is None or ends[0] * ends[1] <= 0:
+        return False
+    if (difference.mean < 0) != summary.score.lower_is_better:
         return False
     # Where all seeds differ by the same, the interval has no width, which is no certainty.
     few = smallest_sign_p(len(difference.seeds)) > _LEVEL
