@@ -74,7 +74,7 @@ def show_cost(console: Console, study: Study, planned: Plan, fixed: Sequence[str
 def _seeds(planned: Plan, kind: str = "") -> str:
     numbers = sorted({len(system.seeds) for system in planned.systems})
     if len(numbers) < 2:
-        return counted(*numbers or [0], f"{kind}seed")
+        return counted(sum(numbers), f"{kind}seed")
     return f"{numbers[0]} to {numbers[-1]} {kind}seeds"
 
 
