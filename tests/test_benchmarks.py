@@ -220,6 +220,7 @@ def test_an_epoch_and_a_peak_are_measured(command) -> None:
     assert all(row.median > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_shares_are_of_a_step_and_its_arithmetic_is_replayed(command) -> None:
     whole, *parts, arithmetic = command(["--quick", "--only", "shares"])
     assert (whole.subject, arithmetic.subject) == ("whole step", "arithmetic")
@@ -284,6 +285,7 @@ def test_the_reported_batch_of_three_modalities_is_balanced(command) -> None:
     assert sorted(balanced_masks(64, 3).sum(0).tolist()) == [36, 37, 37]
 
 
+@pytest.mark.slow
 def test_every_encoder_is_compared_for_any_number_of_modalities(command) -> None:
     from benchmarks import agreement
     from benchmarks.subjects import Case

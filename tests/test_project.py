@@ -170,8 +170,18 @@ def test_the_readme_names_the_two_commands(verb: str) -> None:
     assert f"make {verb}" in shell_lines(readme)
 
 
+LONG = ("deploy.md", "explore.md")
+"""Pages whose Python takes seconds."""
+
+
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("page", PAGES, ids=by_path)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=by_path(page), marks=[pytest.mark.slow] * (page.name in LONG))
+        for page in PAGES
+    ],
+)
 def test_python_on_the_pages_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_classes_are_counted_in_pixels(data: list[str], cli: Cli) -> None:
     assert "cwfid has a class for every pixel" in said.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_run_from_fit_to_report(data: list[str], cli: Cli, tmp_path: Path) -> None:
     small = ["--data.tile", "32", "--data.tiles", "4", "--method.network.width", "16"]

@@ -53,6 +53,7 @@ def place(made: Path, finished: Path, tmp_path: Path) -> Iterator[Path]:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_not_be_written_to(place: Path, cli: Cli) -> None:
     run, test = place / "run", place / "made" / "test.npz"
     data = ["--data", "arrays", "--data.train", str(place / "made" / "train.npz")]

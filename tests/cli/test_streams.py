@@ -80,7 +80,7 @@ def test_a_pipe_is_unread_once_its_reader_is_gone(tmp_path: Path) -> None:
         assert not unread(stream)
 
 
-@pytest.mark.parametrize("debug", [(), ("--debug",)])
+@pytest.mark.parametrize("debug", [(), pytest.param(("--debug",), marks=pytest.mark.slow)])
 def test_an_error_outlives_its_reader(debug: tuple[str, ...]) -> None:
     words = shlex.join(["fit", "--max-epoch", "3", *debug])
     reader = f"{shlex.quote(sys.executable)} -c '{ENDED}'"
@@ -88,7 +88,13 @@ def test_an_error_outlives_its_reader(debug: tuple[str, ...]) -> None:
     assert shell(f"{COMMAND} {words} 2>&1 >/dev/null | {reader}").returncode == 2
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (">&-", "2>&-", ">&- 2>&-")),
+        "<&- >&- 2>&-",
+    ],
+)
 def test_a_closed_stream_is_no_error(closed: str) -> None:
     for words, code in (("--version", 0), ("--versoin", 2), ("", 2)):
         ended = shell(f"{COMMAND} {words} {closed}")

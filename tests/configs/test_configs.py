@@ -193,16 +193,8 @@ def few_rows(dataset: Dataset, size: int, rows: Tensor | None = None) -> Iterato
     return islice(evaluation_batches(dataset, min(size, 4), rows=rows), 1)
 
 
-TRAINED = [
-    path
-    for path in EVERY
-    if (path.stem == "dmrnet-paper" and path.parent.name != "kinetics-sounds")
-    or (path.parent.name, path.stem) == ("casia-surf", "mmanet-released")
-]
-"""Files that are trained each time: what the others change is in methods and their contracts.
-
-Kinetics-Sounds has the kinds of modalities and the network of CREMA-D.
-"""
+TRAINED = [CONFIGS / name / "dmrnet-paper.yaml" for name in ("casia-surf", "crema-d", "nyuv2")]
+"""Files that are trained each time, one of each network; slow tests train all."""
 
 
 @pytest.mark.parametrize("path", [p for p in EVERY if p not in TRAINED], ids=named)

@@ -39,9 +39,14 @@ SELDOM = (
 SMALLER = {"mmformer": {"embed": 16}}
 
 
+OFTEN = ("sf-md", "dmrnet", "experts", "mmanet", "mmformer", "mutual", "separate", "shaspec")
+"""Methods that are trained each time; slow tests train all."""
+
+
 def cases(slow: bool = False) -> dict[str, tuple[Callable[[Task], Method], Task]]:
-    """Return what is trained: every listed method by its best recipe, and the toys."""
-    listed = {name: (partial(build_method, name, network=SMALL), TASKS["maps"]) for name in METHODS}
+    """Return what is trained: listed methods by their best recipes, and the toys."""
+    names = METHODS if slow else OFTEN
+    listed = {name: (partial(build_method, name, network=SMALL), TASKS["maps"]) for name in names}
     by_variance = partial(build_method, "dmrnet", network=SMALL, mine_by="variance", hard_start=1)
     mining = {"dmrnet-variance": (by_variance, TASKS["maps"])}
     modulated = partial(build_method, "ogm-md", network=SMALL, modulation="ogm-ge")
@@ -53,11 +58,12 @@ def cases(slow: bool = False) -> dict[str, tuple[Callable[[Task], Method], Task]
         partial(listed["mmanet"][0], margin_weight=0.0, start=1, rank_from=0),
         TASKS["maps"],
     )
-    # Noise and an even load are those of one process.
-    listed["flex-moe"] = (
-        partial(listed["flex-moe"][0], noise=False, balance_weight=0.0),
-        TASKS["maps"],
-    )
+    if slow:
+        # Noise and an even load are those of one process.
+        listed["flex-moe"] = (
+            partial(listed["flex-moe"][0], noise=False, balance_weight=0.0),
+            TASKS["maps"],
+        )
     # What recipes change of what is encoded, and networks for every pixel.
     for name, recipe, task in OTHERS + (SELDOM if slow else ()):
         build = partial(build_method, name, recipe=recipe, network=SMALL, **SMALLER.get(name, {}))

@@ -104,7 +104,7 @@ def many(number: int, y: np.ndarray = Y) -> dmrnet.MultimodalDataset:
     [
         (awkward, {"cells": "mean+indicator"}, "experts"),
         (one_by_one, {}, "experts"),
-        (lambda: many(20), {}, "experts"),
+        pytest.param(lambda: many(20), {}, "experts", marks=pytest.mark.slow),
         (lambda: many(1, RNG.normal(size=36)), {}, "dmrnet"),
         (lambda: many(2), {"fusion": Mean}, "dmrnet"),
         (lambda: many(2), {"recipe": "paper"}, "dmrnet"),

@@ -196,6 +196,7 @@ def test_the_loss_uses_the_class_weights_of_the_data(tmp_path: Path) -> None:
     assert not any("class_weights" in name for name in method.state_dict())
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_rows(tmp_path: Path) -> None:
     class Stop(Exception):
         pass

@@ -53,10 +53,10 @@ def after(epoch: int) -> Callable[[Progress], None]:
 @pytest.mark.parametrize(
     ("every", "epochs"),
     [
-        pytest.param(0.0, (1,), id="each epoch, the first"),
+        pytest.param(0.0, (1,), id="each epoch, the first", marks=pytest.mark.slow),
         pytest.param(0.0, (2, 3, 4), id="each epoch, killed thrice"),
         pytest.param(1e9, (3,), id="no epoch but the last"),
-        pytest.param(1e9, (4,), id="no epoch but the last, after it"),
+        pytest.param(1e9, (4,), id="no epoch but the last, after it", marks=pytest.mark.slow),
     ],
 )
 def test_killed_between_records_and_checkpoint(
@@ -217,7 +217,14 @@ def damage(path: Path, how: str, trace: Path) -> None:
         path.write_bytes(pickle.dumps(Bomb(trace)))
 
 
-@pytest.mark.parametrize("how", ["truncated", "empty", "foreign", "code", "pickle"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "truncated",
+        "code",
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("empty", "foreign", "pickle")),
+    ],
+)
 def test_a_broken_checkpoint_falls_back_to_the_one_before(
     whole: Path,
     stopped: Path,

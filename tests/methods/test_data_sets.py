@@ -60,7 +60,7 @@ EVERYWHERE = ("sf-md", "mmformer", "mmanet", "dmrnet")
 ONCE = {("sf-md", "digits"), ("mmanet", "mfeat"), ("dmrnet", "watch")}
 """What is fitted each time; `test_fit` fits every method."""
 
-ON_PIXELS = ("dmrnet", "mmanet", "experts", "esanet-md")
+ON_PIXELS = ("dmrnet", "experts", "esanet-md")
 """Methods that are fitted to pixels each time; contracts hold all others to what differs."""
 
 

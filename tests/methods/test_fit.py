@@ -15,6 +15,9 @@ from dmrnet.settings.config import dump, parse_run
 CLASSIFYING = [name for name in METHODS if name != "esanet-md"]
 """All but the one whose network is by default one for labels by pixel."""
 
+OFTEN = ("sf-md", "dmrnet", "experts", "mmanet", "mutual", "separate", "shaspec", "unimodal")
+"""Methods that are fitted each time; the contracts hold all of them to what differs."""
+
 EARLY = {"mmanet": ["--method.start", "0"], "dmrnet": ["--method.hard_start", "0"]}
 """So that terms which start late act in two epochs; the others are trained for one."""
 
@@ -38,7 +41,10 @@ def terms(run: Path) -> set[str]:
     return {line.split(",")[1] for line in lines}
 
 
-@pytest.mark.parametrize("name", CLASSIFYING)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in OFTEN else pytest.mark.slow) for n in CLASSIFYING],
+)
 def test_every_method_is_fitted_by_the_command(
     name: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,6 +119,7 @@ def test_every_number_is_reached_and_read(browser, pages, width):
     assert smallest >= 11
 
 
+@pytest.mark.slow
 def test_a_narrow_page_keeps_the_combination_in_view(browser, pages):
     browser.open(pages[6], width=360)
     table = "document.querySelector('table.combinations')"
@@ -165,6 +166,7 @@ def test_filters_by_system(browser, pages):
     assert browser.complaints() == []
 
 
+@pytest.mark.slow
 def test_searches_for_a_system(browser, pages):
     browser.open(pages[6])
     browser.click("#tools summary")
@@ -173,6 +175,7 @@ def test_searches_for_a_system(browser, pages):
     assert browser.run(VISIBLE % "#tools li") == 2
 
 
+@pytest.mark.slow
 def test_filters_by_data_and_score(browser, pages):
     browser.open(pages["both"])
     sections = "section[data-data]"
@@ -254,6 +257,7 @@ def test_a_combination_expands_to_every_seed(browser, pages):
     assert browser.run("document.querySelectorAll('tr.detail').length") == 0
 
 
+@pytest.mark.slow
 def test_filters_combinations_by_modality(browser, pages):
     browser.open(pages[3])
     rows = "#mfeat-accuracy-all tr[data-c]"
@@ -271,6 +275,7 @@ def test_filters_combinations_by_modality(browser, pages):
     assert browser.run(status) == ""
 
 
+@pytest.mark.slow
 def test_hovering_shows_seeds(browser, pages):
     browser.open(pages[3])
     number = "#mfeat-accuracy-main tbody tr:last-child td:nth-child(3)"
@@ -326,6 +331,7 @@ def test_a_screen_reader_announces_names(browser, pages):
     assert any(role == "rowheader" and "rgb+ir" in name for role, name in announced)
 
 
+@pytest.mark.slow
 def test_a_view_can_be_shared(browser, pages):
     table = "mfeat-accuracy-all"
     view = (
@@ -352,6 +358,7 @@ def test_a_view_can_be_shared(browser, pages):
     assert browser.run(VISIBLE % "#mfeat-accuracy-main tbody tr") == 4
 
 
+@pytest.mark.slow
 def test_prints_everything(browser, pages):
     browser.open(pages[6], media="print")
     assert browser.run(VISIBLE % "#tools, button.more, #tip") == 0

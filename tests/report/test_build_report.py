@@ -38,6 +38,7 @@ def test_writes_page_markdown_and_figures(report):
     assert report.page.stat().st_size < 700_000
 
 
+@pytest.mark.slow
 def test_is_the_same_each_time(report, four_systems, tmp_path):
     build_report(four_systems, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(report.page.parent)

@@ -74,17 +74,15 @@ def study(out: Path, two_steps: None, capsys: pytest.CaptureFixture[str]) -> Stu
     return call
 
 
-FAST = ("table2",)
-"""Studies that run each time: a table next to printed ones, and a figure of analyses."""
-
 NAMES = [
-    name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
+    name
     for name in STUDIES
     # Of every method, of other libraries; and of versions of a data set, tested below.
     if name not in ("methods", "winner", "peers", "brats2018", "brats2020")
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, name: str) -> None:

@@ -61,7 +61,11 @@ SUMMARIES = {
 """The last that is said of what was found."""
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize(
+    "name",
+    # Made like those of CREMA-D, from longer videos.
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "kinetics-sounds")) for n in MADE],
+)
 def test_the_papers_data_are_prepared_and_shown(name: str, cli: Cli, tmp_path: Path) -> None:
     if name in ("crema-d", "kinetics-sounds"):
         pytest.importorskip("av", reason="video files need the extra audio-video")

@@ -93,6 +93,7 @@ def test_a_folder_of_new_cases_is_predicted(cli: Cli, run: Path, tmp_path: Path)
     assert "label maps need --out DIR" in output.err
 
 
+@pytest.mark.slow
 def test_a_folder_of_labelled_cases_is_tested_on(cli: Cli, run: Path, tmp_path: Path) -> None:
     made.make(tmp_path / "new", 2018)
     made.file_of(tmp_path / "new", 2018, 0, "t1").unlink()

@@ -122,6 +122,7 @@ def test_sigint_costs_no_finished_epoch(tmp_path: Path) -> None:
     assert Checkpoints(RunFolder(tmp_path / "run")).existing()[-1].epoch >= 2
 
 
+@pytest.mark.slow
 def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:
     runs = []
     for place in ("here", "there"):

@@ -31,7 +31,10 @@ CASES = {
 }
 REFUSED = {"esanet": REFUSE["esanet"], "pixels": REFUSE["generic, every pixel"]}
 PAIRS = [
-    (case, name) for case, name in product(CASES, METHODS) if name not in REFUSED.get(case, ())
+    # Of images and of faces fused as vectors, the other cases have every kind of layer.
+    pytest.param(case, name, marks=[pytest.mark.slow] * (case in ("images", "ogm")))
+    for case, name in product(CASES, METHODS)
+    if name not in REFUSED.get(case, ())
 ]
 
 LINEAR = {nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d}

@@ -165,7 +165,8 @@ exit_process(3)
 """
 
 
-@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [True, False])
 def test_a_process_of_several_leaves_the_interpreter_standing(tmp_path: Path, shared: bool) -> None:
     words = [str(tmp_path / "meet")] if shared else []
     done = subprocess.run(

@@ -119,6 +119,7 @@ def test_the_folder_of_a_teacher_follows_from_its_settings(made: Path) -> None:
         assert changed != same
 
 
+@pytest.mark.slow
 def test_a_teacher_that_was_begun_elsewhere_is_finished(made: Path, tmp_path: Path) -> None:
     """Its training is killed; then the same samples are in files that its config does not name."""
     settings = settings_in(tmp_path, *EARLY, method="mmanet", epochs=3)

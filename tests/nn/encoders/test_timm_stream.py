@@ -97,6 +97,7 @@ def test_layers_that_reach_no_map_are_removed(name: str) -> None:
     assert [n for n, p in stream.named_parameters() if p.grad is None] == []
 
 
+@pytest.mark.slow
 def test_a_backbone_with_untrained_weights_is_refused() -> None:
     # Only the shortcut of its last block remains.
     with pytest.raises(ValueError, match=r"xception41 .* reach none of its maps .*shortcut.* 9 in"):

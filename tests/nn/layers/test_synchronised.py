@@ -21,6 +21,7 @@ def both(tmp_path_factory):
     return synchronised.run(0, 1), group("tests.nn.layers.synchronised:run", meet=folder / "meet")
 
 
+@pytest.mark.slow
 @pytest.mark.ddp
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_are_one(both, case: str) -> None:
@@ -37,6 +38,7 @@ def test_two_processes_are_one(both, case: str) -> None:
         assert torch.equal(value, ranks[1]["state"][key]), key
 
 
+@pytest.mark.slow
 @pytest.mark.ddp
 def test_the_cases_are_not_empty(both) -> None:
     for case, seen in both[0].items():

@@ -116,6 +116,7 @@ def test_ten_modalities_are_drawn_in_part(make_run):
     assert "10" in words(number)
 
 
+@pytest.mark.slow
 def test_many_systems_are_drawn_in_part(make_run, without_png):
     # method-0 is the baseline; the last ones have the best scores.
     runs = [make_run(f"method-{i}", gain=i / 4, modalities=("a", "b", "c")) for i in range(12)]

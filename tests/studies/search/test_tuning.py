@@ -194,6 +194,7 @@ settings: {max-epochs: 1, method.network.width: 8}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_the_command_searches_then_compares_on_other_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

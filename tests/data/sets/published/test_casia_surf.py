@@ -306,6 +306,7 @@ def test_types_of_attack_are_known_where_paths_name_them() -> None:
     assert part.attack_type.tolist() == [-1 if row % 3 == 0 else row // 2 % 2 for row in range(12)]
 
 
+@pytest.mark.slow
 def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: Path) -> None:
     shutil.copy(copy / made.LISTS["train"], copy / made.LISTS["test"])
     lines: list[str] = []

@@ -83,6 +83,7 @@ def slow_spectrogram(path: Path) -> np.ndarray:
     return np.log(np.stack(columns, 1)[1:].reshape(64, 2, 61).mean(1) + 0.01)
 
 
+@pytest.mark.slow
 def test_the_cache_holds_what_the_files_hold() -> None:
     arrays, _ = read_cache("digits", prepared(), 1)
     lines = gzip.decompress(table(published()).read_bytes()).decode().split("\n")

@@ -175,6 +175,7 @@ def test_spectrograms_have_the_published_sizes(kind: str, shape: tuple[int, int]
     assert torch.equal(*test)
 
 
+@pytest.mark.slow
 def test_a_removed_video_shifts_nothing(copy: Path, tmp_path: Path) -> None:
     clips = list(made.clips())
     place = copy / "visual" / "train_img" / "Image-01-FPS"
