@@ -409,8 +409,7 @@ def _how(results: Results) -> Iterator[str]:
         "rows are of a method chosen next to them.",
         "For their cost, that plan had fewer seeds than ten on some sets, of five sets cut before "
         f"any run: {_seeds_of(5)} five, {_seeds_of(3)} three. After these were seen, sf-md, "
-        "experts, unimodal, dmrnet, dmr and dgl were given ten everywhere, and the others at least "
-        "five."
+        "experts, unimodal, dmrnet, dmr and dgl were given ten everywhere."
         f"{_by_first_plan(results.choice_of_first_plan)}",
         "Learning rates were chosen on validation with seed "
         f"{', '.join(map(str, record['search']['seeds']))}, three for every system and set alike, "
