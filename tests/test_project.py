@@ -139,7 +139,7 @@ def test_no_tracked_file_is_large() -> None:
         "docs/images/winner",
     )
     rows = {name for name in large if name.startswith(kept)}
-    assert all((ROOT / name).stat().st_size < 30 * LARGEST_FILE for name in rows)
+    assert all((ROOT / name).stat().st_size < 40 * LARGEST_FILE for name in rows)
     assert large - rows <= LARGE_FILES
 
 
