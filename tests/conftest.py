@@ -72,22 +72,31 @@ def pytest_collection_finish() -> None:
         connector._load_external_callbacks = lambda _: []
 
 
+TESTS = Path(__file__).parent
+
+
 class FromTheEnd:
-    """Collects the tests from the last to the first, and returns them in the usual order."""
+    """Collects the files of tests from the last to the first, and returns them in the usual order.
+
+    The package comes after them as ever: where pytest itself is the first to import a module, there
+    can be two of it.
+    """
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
-        if isinstance(collector, pytest.Session | pytest.Directory):
+        if isinstance(collector, pytest.Directory) and collector.path.is_relative_to(TESTS):
             report.result.reverse()
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        files = itertools.groupby(items, lambda item: item.getparent(pytest.File))
-        items[:] = itertools.chain.from_iterable(reversed([list(tests) for _, tests in files]))
+        tests = [item for item in items if item.path.is_relative_to(TESTS)]
+        files = itertools.groupby(tests, lambda item: item.getparent(pytest.File))
+        usual = reversed([list(of_file) for _, of_file in files])
+        items[: len(tests)] = itertools.chain.from_iterable(usual)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,8 +105,8 @@ def pytest_configure(config: pytest.Config) -> None:
     In a fresh environment a file is compiled when it is first imported; two processes in step would
     compile every file of the tests, and of the packages that they import, twice.
     """
-    one_test = any("::" in arg for arg in config.args)
-    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and not one_test:
+    everything = config.args == config.getini("testpaths")
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and everything:
         config.pluginmanager.register(FromTheEnd())
         for name in (
             "scipy.stats",
