@@ -68,6 +68,15 @@ def which(choice: Choice, baseline: str) -> str:
     )
 
 
+def behind(gains: Sequence[Gain], baseline: str) -> str:
+    """Return which methods are behind the baseline beyond chance, nothing if none is."""
+    worse = [gain for gain in gains if gain.beyond_chance and _mean(gain) < 0]
+    listed = [f"`{one.label}` ({_pooled(one)}, p {fmt.probability(one.holm)})" for one in worse]
+    if not listed:
+        return ""
+    return f" Behind `{baseline}` beyond chance in the average: {fmt.listed(listed)}."
+
+
 def gains_of(choice: Choice) -> str:
     """Return the gains of a method in the average and the worst combination, with tests."""
     average, worst = choice.gains["average"], choice.gains.get("worst")

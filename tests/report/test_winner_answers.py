@@ -60,6 +60,10 @@ def test_a_sure_loss_is_no_gain():
     loss = gain_of("lcr", -0.01, 0.001, u=(-0.01, 0.001), v=(-0.01, 0.001))
     choice = answers.choose({"average": [loss, LARGER]})
     assert (choice.label, choice.sure) == ("dgl", False)
+    assert answers.behind([EXPERTS, loss, replace(loss, holm=0.07)], "sf-md") == (
+        " Behind `sf-md` beyond chance in the average: `lcr` (−1.00 [−2.00, 0.00], p 0.001)."
+    )
+    assert answers.behind([EXPERTS, LARGER], "sf-md") == ""
 
 
 def test_a_method_of_few_sets_is_not_chosen():
